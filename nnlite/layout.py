@@ -1,0 +1,82 @@
+"""Layout of a model image and of a slot record; docs/FORMAT.md explains every byte.
+
+The single source of these numbers: `scripts/generate_wire` writes the C side from here.
+All integers are little-endian; all floats are IEEE-754 binary32.
+"""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = [
+    "DIGEST_BYTES",
+    "IMAGE_FORMAT",
+    "IMAGE_HEADER",
+    "IMAGE_MAGIC",
+    "MAX_LAYERS",
+    "RECORD",
+    "RECORD_BYTES",
+    "RECORD_COMMIT",
+    "RECORD_COMMIT_OFFSET",
+    "RECORD_CRC_OFFSET",
+    "RECORD_FORMAT",
+    "RECORD_MAGIC",
+    "RECORD_RETIRED_OFFSET",
+    "HiddenActivation",
+    "ImageFlag",
+    "OutputFunction",
+    "ParameterType",
+    "RecordFlag",
+]
+
+IMAGE_MAGIC = 0x4D4C4E4E  # "NNLM"
+IMAGE_FORMAT = 1
+#: magic u32, format u8, layers u8, hidden u8, output u8, parameter type u8, flags u8,
+#: metadata length u16, parameter count u32; then layers + 1 sizes u16, padded to 4 bytes
+IMAGE_HEADER = "<IBBBBBBHI"
+#: dense layers at most: enough for the ten of MLPerf Tiny's autoencoder, few enough for a stack array
+MAX_LAYERS = 16
+
+DIGEST_BYTES = 32  # BLAKE2s-256, unkeyed (RFC 7693)
+
+RECORD_MAGIC = 0x534C4E4E  # "NNLS"
+RECORD_FORMAT = 1
+#: magic u32, format u16, flags u16, generation u32, image length u32, digest, tag, erase count u32
+RECORD = "<IHHII32s32sI"
+RECORD_CRC_OFFSET = 120  # CRC-32 of bytes 0..119; bytes 84..119 are reserved, erased
+RECORD_COMMIT_OFFSET = 124
+RECORD_COMMIT = 0x54494D43  # "CMIT", programmed alone and last
+RECORD_RETIRED_OFFSET = 128  # erased while the model may serve; programmed to zero by ROLLBACK
+RECORD_BYTES = 132
+
+
+class HiddenActivation(enum.IntEnum):
+    """Activation of every layer but the last."""
+
+    RELU = 1
+
+
+class OutputFunction(enum.IntEnum):
+    """What follows the logits of the last layer."""
+
+    LINEAR = 0
+    SOFTMAX = 1
+
+
+class ParameterType(enum.IntEnum):
+    """How parameters lie in the image."""
+
+    FLOAT32 = 0
+
+
+class ImageFlag(enum.IntFlag):
+    """Flags of the image header."""
+
+    STANDARDISER = 1
+
+
+class RecordFlag(enum.IntFlag):
+    """Flags of the slot record. KEYED is reserved for authenticated images."""
+
+    LEARNED = 1
+    KEYED = 2
