@@ -7,6 +7,9 @@ All integers are little-endian; all floats are IEEE-754 binary32.
 from __future__ import annotations
 
 import enum
+import json
+import struct
+from collections.abc import Sequence
 
 __all__ = [
     "DIGEST_BYTES",
@@ -27,6 +30,8 @@ __all__ = [
     "OutputFunction",
     "ParameterType",
     "RecordFlag",
+    "encode_metadata",
+    "image_header_bytes",
 ]
 
 IMAGE_MAGIC = 0x4D4C4E4E  # "NNLM"
@@ -80,3 +85,15 @@ class RecordFlag(enum.IntFlag):
 
     LEARNED = 1
     KEYED = 2
+
+
+def image_header_bytes(layers: int) -> int:
+    """Bytes of an image before the standardiser: header and sizes, padded to 4."""
+    return struct.calcsize(IMAGE_HEADER) + (2 * (layers + 1) + 3) // 4 * 4
+
+
+def encode_metadata(labels: Sequence[str | int] | None) -> bytes:
+    """Metadata of an image, without padding: compact JSON, empty without labels."""
+    if labels is None:
+        return b""
+    return json.dumps({"labels": list(labels)}, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()

@@ -1,0 +1,33 @@
+/* What a board offers to the portable part: a HAL of one file, boards/<chip family>/hal.c.
+   Its numbers (BOARD_NAME, PAGE_BYTES, ...) come from the profile, through board_config.h that the build writes. */
+#ifndef NNLITE_BOARD_H
+#define NNLITE_BOARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "board_config.h"
+
+/* All RAM that nothing else uses; the linker script says where. */
+extern float arena_start[];
+extern float arena_end[];
+#define ARENA_BYTES ((uint32_t)((uintptr_t)arena_end - (uintptr_t)arena_start))
+
+/* Start-up errata, crystal oscillator, UART pins; called once, before anything else here. */
+void board_init(void);
+
+/* Word 0 or 1 of the chip's unique id. */
+uint32_t board_unique_id(unsigned word);
+
+/* Take one byte out of the receive FIFO. False when it is empty. */
+bool board_uart_read(uint8_t *byte);
+
+/* Hand one byte to the transmitter; board_uart_sent tells when the next may follow. */
+void board_uart_write(uint8_t byte);
+bool board_uart_sent(void);
+
+/* Erase the page at `address`, or program one erased word. Both stall the CPU. */
+void board_flash_erase_page(uint32_t address);
+void board_flash_write_word(uint32_t address, uint32_t value);
+
+#endif

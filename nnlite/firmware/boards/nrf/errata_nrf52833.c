@@ -1,0 +1,45 @@
+/* nRF52833: errata 36 and 66 of the nRF52833 Errata v1.6, and the debug port's lock of the newer revisions. */
+#include "errata.h"
+#include "../../board.h"
+#include "registers.h"
+
+#define CLOCK_EVENTS_DONE REGISTER(0x4000010Cu)
+#define CLOCK_EVENTS_CTTO REGISTER(0x40000110u)
+#define CLOCK_CTIV REGISTER(0x40000538u)
+#define TEMP_A0 0x4000C520u /* A0 to A5 */
+#define TEMP_B0 0x4000C540u /* B0 to B5 */
+#define TEMP_T0 0x4000C560u /* T0 to T4 */
+#define FICR_TEMP_A0 0x10000404u /* the same 17 words in a row */
+#define UICR_APPROTECT REGISTER(0x10001208u)
+#define APPROTECT_DISABLE REGISTER(0x40000558u)
+#define APPROTECT_OPEN 0x5Au
+/* Undocumented FICR words that name the part (13 for the nRF52833) and its revision (2 and up have the lock). */
+#define PART REGISTER(0x10000130u)
+#define REVISION REGISTER(0x10000134u)
+
+static void copy_words(uint32_t to, uint32_t from, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        REGISTER(to + 4 * i) = REGISTER(from + 4 * i);
+    }
+}
+
+void errata_apply(void)
+{
+    /* 36: "CLOCK: Some registers are not reset when expected" */
+    CLOCK_EVENTS_DONE = 0;
+    CLOCK_EVENTS_CTTO = 0;
+    CLOCK_CTIV = 0;
+    /* 66: "TEMP: Linearity specification not met with default settings" */
+    copy_words(TEMP_A0, FICR_TEMP_A0, 6);
+    copy_words(TEMP_B0, FICR_TEMP_A0 + 4 * 6, 6);
+    copy_words(TEMP_T0, FICR_TEMP_A0 + 4 * 12, 5);
+    /* From revision 2 on, an erased UICR locks the debug port at the next reset, and with it the board's way of
+       taking new firmware. Both halves of the lock are opened, the lasting one only where it is still erased. */
+    if (PART == 13 && REVISION >= 2) {
+        if (UICR_APPROTECT == 0xFFFFFFFFu) {
+            board_flash_write_word(0x10001208u, 0xFFFFFF00u | APPROTECT_OPEN);
+        }
+        APPROTECT_DISABLE = APPROTECT_OPEN;
+    }
+}

@@ -1,0 +1,86 @@
+/* HAL of the nRF51 and nRF52 boards: crystal, UART polled by hand, flash. One file for all of them; what differs
+   comes from board_config.h. Sections of the nRF51 Reference Manual v3.0 (RM) and the nRF52833 Product
+   Specification v1.3 (PS) are named where they rule. */
+#include "../../board.h"
+
+#include "errata.h"
+#include "registers.h"
+
+void board_init(void)
+{
+    errata_apply();
+
+    /* The UART's rate is only as good as the clock: the RC oscillator is off by up to 6 % (PS 5.4.1). */
+    CLOCK_EVENTS_HFCLKSTARTED = 0;
+    CLOCK_TASKS_HFCLKSTART = 1;
+    while (CLOCK_EVENTS_HFCLKSTARTED == 0) {
+    }
+
+    /* Idle high before the pin becomes an output, or the interface chip sees a break (RM 28.5, PS 6.32.4). */
+    GPIO_OUTSET(UART_TX_PIN) = 1u << (UART_TX_PIN % 32u);
+    GPIO_PIN_CNF(UART_TX_PIN) = GPIO_PIN_CNF_OUTPUT;
+    GPIO_PIN_CNF(UART_RX_PIN) = GPIO_PIN_CNF_INPUT_PULLUP;
+    UART_PSELTXD = UART_TX_PIN;
+    UART_PSELRXD = UART_RX_PIN;
+    UART_BAUDRATE = UART_BAUDRATE_115200;
+    UART_ENABLE = UART_ENABLE_ENABLED;
+    UART_TASKS_STARTTX = 1;
+    UART_TASKS_STARTRX = 1;
+}
+
+uint32_t board_unique_id(unsigned word)
+{
+    return FICR_DEVICEID(word);
+}
+
+bool board_uart_read(uint8_t *byte)
+{
+    if (UART_EVENTS_ERROR != 0) {
+        /* A byte was lost or malformed; its frame's CRC-32 tells. Writing the bits back clears them. */
+        UART_EVENTS_ERROR = 0;
+        UART_ERRORSRC = UART_ERRORSRC;
+    }
+    if (UART_EVENTS_RXDRDY == 0) {
+        return false;
+    }
+    UART_EVENTS_RXDRDY = 0; /* before RXD: reading it may raise the event for the next byte (RM 28.7) */
+    *byte = (uint8_t)UART_RXD;
+    return true;
+}
+
+void board_uart_write(uint8_t byte)
+{
+    UART_EVENTS_TXDRDY = 0;
+    UART_TXD = byte;
+}
+
+bool board_uart_sent(void)
+{
+    return UART_EVENTS_TXDRDY != 0;
+}
+
+static void wait_until_ready(void)
+{
+    while (NVMC_READY == 0) {
+    }
+}
+
+void board_flash_erase_page(uint32_t address)
+{
+    NVMC_CONFIG = NVMC_CONFIG_EEN;
+    wait_until_ready();
+    NVMC_ERASEPAGE = address;
+    wait_until_ready();
+    NVMC_CONFIG = NVMC_CONFIG_REN;
+    wait_until_ready();
+}
+
+void board_flash_write_word(uint32_t address, uint32_t value)
+{
+    NVMC_CONFIG = NVMC_CONFIG_WEN;
+    wait_until_ready();
+    REGISTER(address) = value;
+    wait_until_ready();
+    NVMC_CONFIG = NVMC_CONFIG_REN;
+    wait_until_ready();
+}

@@ -1,0 +1,28 @@
+/* Vector table and reset of the nRF52833 (Cortex-M4F). */
+#include "startup.h"
+
+#include <stdint.h>
+
+/* Assembly, since compiled code may use the FPU from its first instruction on. */
+__attribute__((naked)) void startup_reset(void)
+{
+    __asm__ volatile("ldr r0, =0xE000ED88\n" /* SCB.CPACR: full access to CP10 and CP11 */
+                     "ldr r1, [r0]\n"
+                     "orr r1, r1, #0x00F00000\n"
+                     "str r1, [r0]\n"
+                     "dsb\n"
+                     "isb\n"
+                     "ldr r0, =startup_run\n"
+                     "bx r0\n"
+                     ".pool\n");
+}
+
+__attribute__((section(".vectors"), used)) static const vector_t vectors[64] = {
+    (vector_t)(uintptr_t)stack_top,
+    startup_reset,
+    startup_fault, /* NMI */
+    startup_fault, /* HardFault */
+    startup_fault, /* MemManage */
+    startup_fault, /* BusFault */
+    startup_fault, /* UsageFault */
+};

@@ -1,0 +1,106 @@
+"""Compile and link the firmware of one board with the Clang that comes in the ziglang package.
+
+Gives an ELF file; what is read out of it (HEX, symbols, stack) is `inspect`'s business.
+The same sources and the same compiler give the same bytes from any folder.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata, resources
+from pathlib import Path
+
+from nnlite.errors import IncompatibleError
+from nnlite.profile import Profile
+
+__all__ = ["FIRMWARE_VERSION", "build_elf", "compiler"]
+
+FIRMWARE_VERSION = "0.1.0"
+
+_TARGETS = {
+    "cortex-m0": ["-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0"],
+    "cortex-m4f": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"],
+}
+_FLAGS = [
+    "-std=c99",
+    "-O2",
+    "-ffp-contract=off",
+    "-ffreestanding",
+    "-fno-strict-aliasing",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wdouble-promotion",
+    "-Werror",
+]
+
+
+def compiler() -> list[str]:
+    """The command that runs the compiler.
+
+    Raises
+    ------
+    IncompatibleError : the ziglang package is not installed.
+    """
+    try:
+        metadata.version("ziglang")
+    except metadata.PackageNotFoundError:
+        raise IncompatibleError("building firmware needs the package ziglang; install it, or use the prebuilt image") from None
+    return [sys.executable, "-m", "ziglang", "cc"]
+
+
+def _config(profile: Profile) -> str:
+    values = {
+        "BOARD_NAME": f'"{profile.name}"',
+        "FIRMWARE_VERSION": f'"{FIRMWARE_VERSION}"',
+        "CLOCK_HZ": f"{profile.clock_hz}u",
+        "PAGE_BYTES": f"{profile.page_bytes}u",
+        "WRITE_BYTES": f"{profile.write_bytes}u",
+        "ERASE_PAGE_US": f"{profile.erase_page_us}u",
+        "SLOTS_ADDRESS": f"{profile.slot_address(0):#x}u",
+        "SLOT_BYTES": f"{profile.slot_bytes}u",
+        "SLOT_IMAGE_BYTES": f"{profile.slot_image_bytes}u",
+        "UART_BAUD": f"{profile.uart_baud}u",
+        "UART_TX_PIN": f"{profile.uart_tx_pin}u",
+        "UART_RX_PIN": f"{profile.uart_rx_pin}u",
+        "RECEIVE_BUFFER_BYTES": f"{profile.receive_buffer_bytes}u",
+        "PAYLOAD_BYTES": f"{profile.payload_bytes}u",
+    }
+    lines = [f"#define {name} {value}" for name, value in values.items()]
+    return "\n".join(["/* Written by the build from the board's profile. */", *lines, ""])
+
+
+def _memory(profile: Profile) -> str:
+    return (
+        "MEMORY\n{\n"
+        f"    FLASH ( rx ) : ORIGIN = {profile.flash_start:#x}, LENGTH = {profile.firmware_reserve_bytes:#x}\n"
+        f"    RAM ( rwx ) : ORIGIN = {profile.ram_start:#x}, LENGTH = {profile.ram_bytes:#x}\n"
+        "}\n"
+        f"STACK_BYTES = {profile.stack_reserve_bytes};\n"
+    )
+
+
+def build_elf(profile: Profile, folder: Path) -> Path:
+    """Compile and link into `folder`; returns the path of the ELF file.
+
+    Raises
+    ------
+    IncompatibleError : no compiler, or the sources do not compile (with what the compiler said).
+    """
+    (folder / "board_config.h").write_text(_config(profile), encoding="ascii")
+    (folder / "memory.ld").write_text(_memory(profile), encoding="ascii")
+    elf = folder / f"{profile.name}.elf"
+    with resources.as_file(resources.files("nnlite")) as package:
+        firmware = package / "firmware"
+        family = firmware / "boards" / "nrf"
+        sources = sorted((package / "runtime").glob("*.c")) + sorted(firmware.glob("*.c"))
+        sources += [family / name for name in ("hal.c", "startup.c", f"startup_{profile.chip}.c", f"errata_{profile.chip}.c")]
+        command = [*compiler(), *_TARGETS[profile.core], *_FLAGS, f"-I{folder}", f"-L{folder}"]
+        command += [*map(str, sources), "-T", str(family / "firmware.ld"), "-Wl,--gc-sections", "-o", str(elf)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise IncompatibleError(f"the firmware of {profile.name} does not build:\n{result.stderr.strip()}")
+    return elf

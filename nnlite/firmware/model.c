@@ -1,0 +1,184 @@
+#include "model.h"
+
+#include "board.h"
+#include "bytes.h"
+#include "wire.h"
+
+static const refusal_t ACCEPTED = {STATUS_OK, 0, 0, 0};
+
+static refusal_t refuse(uint8_t status, uint8_t detail, uint32_t value, uint32_t limit)
+{
+    refusal_t refusal = {status, detail, value, limit};
+    return refusal;
+}
+
+static bool finite(const float *values, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!nn_is_finite(values[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void model_reset(model_t *model)
+{
+    model->learning = false;
+    model->position = 0;
+    model->filled = 0;
+    model->outputs = 0;
+}
+
+refusal_t model_seek(model_t *model, uint32_t position)
+{
+    if (position == 0) {
+        model->position = 0;
+        model->filled = 0;
+    }
+    if (position != model->position) {
+        return refuse(STATUS_BAD_POSITION, 0, position, model->position);
+    }
+    return ACCEPTED;
+}
+
+/* One inference: `sample` holds the raw sample and becomes a scratch buffer. Null when an output is not finite. */
+__attribute__((noinline)) static const float *model_run_row(const image_t *image, float *sample, bool probabilities)
+{
+    float *other = sample + image->widest;
+    if (image->mean != 0) {
+        nn_standardize(sample, image->mean, image->scale, sample, image->inputs);
+    }
+    const float *logits = nn_forward(&image->shape, image->parameters, sample, other);
+    if (!finite(logits, image->outputs)) {
+        return 0;
+    }
+    if (probabilities && image->shape.output == OUTPUT_FUNCTION_SOFTMAX) {
+        float *outputs = logits == sample ? other : sample;
+        nn_softmax(logits, outputs, image->outputs);
+        return outputs;
+    }
+    return logits;
+}
+
+refusal_t model_run_word(model_t *model, const image_t *image, uint32_t word, bool probabilities, bool *completed)
+{
+    float value = float_of_bits(word);
+    float *sample = arena_start;
+    *completed = false;
+    if (model->filled == 0 && image_inference_bytes(image) > ARENA_BYTES) {
+        return refuse(STATUS_NO_MEMORY, 0, image_inference_bytes(image), ARENA_BYTES);
+    }
+    if (!nn_is_finite(value)) {
+        return refuse(STATUS_NON_FINITE, NON_FINITE_SAMPLE, model->position, 0);
+    }
+    sample[model->filled++] = value;
+    model->position++;
+    if (model->filled == image->inputs) {
+        model->filled = 0;
+        model->outputs = model_run_row(image, sample, probabilities);
+        *completed = true;
+        if (model->outputs == 0) {
+            return refuse(STATUS_NON_FINITE, NON_FINITE_OUTPUT, model->position, 0);
+        }
+    }
+    return ACCEPTED;
+}
+
+refusal_t model_learn_begin(model_t *model, const image_t *image, float learning_rate, uint32_t batch_size,
+                            uint32_t *used)
+{
+    if (!nn_is_finite(learning_rate) || !(learning_rate > 0.0f) || batch_size == 0) {
+        return refuse(STATUS_BAD_ARGUMENT, 0, 0, 0);
+    }
+    *used = image_learning_bytes(image, batch_size);
+    if (*used > ARENA_BYTES) {
+        return refuse(STATUS_NO_MEMORY, 0, *used, ARENA_BYTES);
+    }
+    model_reset(model);
+    model->learning = true;
+    model->parameters = arena_start;
+    model->activations = model->parameters + image->parameter_count;
+    model->gradients = model->activations + batch_size * nn_activation_count(&image->shape);
+    model->targets = model->gradients + batch_size * nn_gradient_count(&image->shape);
+    model->learning_rate = learning_rate;
+    model->batch_size = batch_size;
+    model->batch_filled = 0;
+    model->samples_seen = 0;
+    for (uint32_t i = 0; i < image->parameter_count; i++) {
+        model->parameters[i] = image->parameters[i];
+    }
+    return ACCEPTED;
+}
+
+/* eq. 8, 20, 4, 17 and the general gradients for one sample: its record in X and dA. */
+__attribute__((noinline)) static refusal_t learn_row(model_t *model, const image_t *image, float *loss)
+{
+    uint32_t activation_count = nn_activation_count(&image->shape);
+    float *x = model->activations + model->batch_filled * activation_count;
+    float *gradients = model->gradients + model->batch_filled * nn_gradient_count(&image->shape);
+    if (image->mean != 0) {
+        nn_standardize(x, image->mean, image->scale, x, image->inputs);
+    }
+    nn_forward_record(&image->shape, model->parameters, x);
+    if (!finite(x + activation_count - image->outputs, image->outputs)) {
+        return refuse(STATUS_NON_FINITE, NON_FINITE_OUTPUT, model->samples_seen, 0);
+    }
+    *loss += nn_backward(&image->shape, model->parameters, x, model->label, model->targets, gradients);
+    model->batch_filled++;
+    model->samples_seen++;
+    return ACCEPTED;
+}
+
+refusal_t model_learn_flush(model_t *model, const image_t *image)
+{
+    if (model->filled != 0) {
+        return refuse(STATUS_BAD_STATE, 0, 0, 0);
+    }
+    uint32_t samples = model->batch_filled;
+    model->batch_filled = 0;
+    if (samples != 0 && !nn_apply(&image->shape, model->parameters, model->activations, model->gradients, samples,
+                                  model->learning_rate)) {
+        return refuse(STATUS_NON_FINITE, NON_FINITE_PARAMETER, model->samples_seen, 0);
+    }
+    return ACCEPTED;
+}
+
+/* One training step when the batch size is 1. */
+__attribute__((noinline)) static refusal_t model_train_row(model_t *model, const image_t *image, float *loss)
+{
+    refusal_t refusal = learn_row(model, image, loss);
+    if (refusal.status == STATUS_OK && model->batch_filled == model->batch_size) {
+        return model_learn_flush(model, image);
+    }
+    return refusal;
+}
+
+refusal_t model_learn_word(model_t *model, const image_t *image, uint32_t word, float *loss)
+{
+    bool softmax = image->shape.output == OUTPUT_FUNCTION_SOFTMAX;
+    uint32_t row_words = image->inputs + (softmax ? 1 : image->outputs);
+    float value = float_of_bits(word);
+    if (model->filled < image->inputs) {
+        if (!nn_is_finite(value)) {
+            return refuse(STATUS_NON_FINITE, NON_FINITE_SAMPLE, model->position, 0);
+        }
+        model->activations[model->batch_filled * nn_activation_count(&image->shape) + model->filled] = value;
+    } else if (softmax) {
+        if (word >= image->outputs) {
+            return refuse(STATUS_BAD_LABEL, 0, word, image->outputs);
+        }
+        model->label = word;
+    } else {
+        if (!nn_is_finite(value)) {
+            return refuse(STATUS_NON_FINITE, NON_FINITE_TARGET, model->position, 0);
+        }
+        model->targets[model->filled - image->inputs] = value;
+    }
+    model->position++;
+    if (++model->filled < row_words) {
+        return ACCEPTED;
+    }
+    model->filled = 0;
+    return model_train_row(model, image, loss);
+}

@@ -1,0 +1,49 @@
+/* Running and training the serving model in the arena, sample by sample as the words come. */
+#ifndef NNLITE_MODEL_H
+#define NNLITE_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "image.h"
+#include "slots.h"
+
+typedef struct {
+    bool learning;
+    uint32_t position; /* words of the stream that came so far */
+    uint32_t filled;   /* words of the row that is coming in */
+    const float *outputs; /* of the last row that ran; null before */
+
+    /* learning only; all three lie in the arena */
+    float *parameters;
+    float *activations; /* X: batch_size records */
+    float *gradients;   /* dA: batch_size records */
+    float *targets;     /* of a linear network */
+    uint32_t label;
+    float learning_rate;
+    uint32_t batch_size;
+    uint32_t batch_filled;
+    uint32_t samples_seen;
+} model_t;
+
+/* Drop a learning run and the row that is coming in. */
+void model_reset(model_t *model);
+
+/* A stream starts anew at position 0 and goes on where it stopped; anything else is refused. */
+refusal_t model_seek(model_t *model, uint32_t position);
+
+/* Take one word of a RUN stream. `*completed` tells whether it completed a row, whose outputs are then
+   at model->outputs: logits, or probabilities of a softmax network when asked for. */
+refusal_t model_run_word(model_t *model, const image_t *image, uint32_t word, bool probabilities, bool *completed);
+
+/* Copy the parameters into the arena and get ready for LEARN. `*used` becomes the arena bytes in use. */
+refusal_t model_learn_begin(model_t *model, const image_t *image, float learning_rate, uint32_t batch_size,
+                            uint32_t *used);
+
+/* Take one word of a LEARN stream; a completed row is trained on and its loss added to `*loss`. */
+refusal_t model_learn_word(model_t *model, const image_t *image, uint32_t word, float *loss);
+
+/* Apply a batch that is not full: the end of an epoch. */
+refusal_t model_learn_flush(model_t *model, const image_t *image);
+
+#endif

@@ -1,0 +1,13 @@
+/* The device's end of docs/PROTOCOL.md: sessions, at-most-once, credit, and what each message does. */
+#ifndef NNLITE_PROTOCOL_H
+#define NNLITE_PROTOCOL_H
+
+#include <stdint.h>
+
+/* Choose the model that serves. */
+void protocol_boot(void);
+
+/* Take one received byte; when it completes a frame, carry it out and answer. */
+void protocol_receive(uint8_t byte);
+
+#endif

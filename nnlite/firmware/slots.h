@@ -1,0 +1,73 @@
+/* Two slots in flash, of which one serves (docs/FORMAT.md, "Slot"). Only the other one is ever erased. */
+#ifndef NNLITE_SLOTS_H
+#define NNLITE_SLOTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "image.h"
+#include "wire.h"
+
+#define SLOT_COUNT 2u
+#define NO_SLOT 255u
+
+/* The record page as it lies in flash. */
+typedef struct {
+    uint32_t magic;
+    uint16_t format;
+    uint16_t flags;
+    uint32_t generation;
+    uint32_t length;
+    uint32_t digest[8];
+    uint32_t tag[8];
+    uint32_t erase_count;
+    uint32_t reserved[9];
+    uint32_t crc;
+    uint32_t commit;
+    uint32_t retired;
+} slot_record_t;
+
+typedef struct {
+    uint8_t state; /* SLOT_STATE_ */
+    uint16_t flags;
+    uint32_t generation;
+    uint32_t length;
+    uint32_t erase_count;
+} slot_info_t;
+
+typedef struct {
+    slot_info_t info[SLOT_COUNT];
+    uint8_t active; /* NO_SLOT for none */
+    image_t model;  /* of the active slot */
+} slots_t;
+
+/* Read both slots and choose the one that serves. */
+void slots_boot(slots_t *slots);
+
+const slot_record_t *slots_record(unsigned slot);
+const uint8_t *slots_image(unsigned slot);
+
+/* The slot that may be written. */
+unsigned slots_spare(const slots_t *slots);
+
+/* Erase the spare slot's record page, then the pages of an image of `length` bytes. */
+void slots_erase_spare(slots_t *slots, uint32_t length);
+
+/* Program `length` bytes (a multiple of 4) of the spare slot's image; the UART is emptied meanwhile. */
+void slots_program(const slots_t *slots, uint32_t offset, const uint8_t *bytes, uint32_t length);
+
+/* Read the spare slot back, check it, and make it the one that serves: record first, commit word last.
+   On refusal returns a STATUS_ with its detail, value and limit, and the old model serves on. */
+typedef struct {
+    uint8_t status;
+    uint8_t detail;
+    uint32_t value;
+    uint32_t limit;
+} refusal_t;
+
+refusal_t slots_commit(slots_t *slots, uint32_t length, const uint32_t digest[8], uint16_t flags);
+
+/* Retire the model that serves; the other slot's takes its place. */
+refusal_t slots_rollback(slots_t *slots);
+
+#endif

@@ -1,0 +1,77 @@
+/* The portable files of the firmware behind a line protocol on stdin, for the tests of tests/firmware:
+   one request a line, `COMMAND HEX`, one answer a line in hex. Built natively with sanitizers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blake2s.h"
+#include "bytes.h"
+#include "frame.h"
+#include "image.h"
+
+#define LIMIT 200000
+
+static void print_hex(const uint8_t *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        printf("%02x", bytes[i]);
+    }
+    printf("\n");
+}
+
+int main(void)
+{
+    static char line[2 * LIMIT + 64];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        char *hex = strchr(line, ' ');
+        if (hex == NULL) {
+            return 2;
+        }
+        *hex++ = '\0';
+        size_t length = strspn(hex, "0123456789abcdef") / 2;
+        /* exactly as long as the bytes, so that the address sanitizer sees any step beyond */
+        uint8_t *bytes = malloc(length > 0 ? length : 1);
+        for (size_t i = 0; i < length; i++) {
+            unsigned value;
+            sscanf(hex + 2 * i, "%2x", &value);
+            bytes[i] = (uint8_t)value;
+        }
+        if (strcmp(line, "crc") == 0) {
+            printf("%08x\n", frame_crc32(0, bytes, (uint32_t)length));
+        } else if (strcmp(line, "decode") == 0) {
+            uint32_t decoded = frame_cobs_decode(bytes, (uint32_t)length);
+            print_hex(bytes, decoded);
+        } else if (strcmp(line, "encode") == 0) {
+            uint32_t at = 0;
+            for (;;) {
+                uint32_t run = frame_cobs_run(bytes, at, (uint32_t)length);
+                printf("%02x", run + 1);
+                for (uint32_t end = at + run; at < end; at++) {
+                    printf("%02x", bytes[at]);
+                }
+                if (at == length) {
+                    break;
+                }
+                at += run < 254;
+            }
+            printf("\n");
+        } else if (strcmp(line, "digest") == 0) {
+            uint32_t digest[8];
+            blake2s(bytes, (uint32_t)length, digest);
+            print_hex((const uint8_t *)digest, sizeof digest);
+        } else if (strcmp(line, "image") == 0) {
+            image_t image;
+            uint8_t fault = image_parse(bytes, (uint32_t)length, &image);
+            if (fault != 0) {
+                printf("fault %u\n", fault);
+            } else {
+                printf("ok %u %u %u\n", image_inference_bytes(&image), image_learning_bytes(&image, 1),
+                       image_learning_bytes(&image, 7));
+            }
+        } else {
+            return 2;
+        }
+        free(bytes);
+    }
+    return 0;
+}

@@ -1,0 +1,135 @@
+"""The firmware's portable C files, built natively with sanitizers, against Python's own libraries."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import struct
+import subprocess
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnlite import layout, planner
+from nnlite.link.wire import ImageFault
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRMWARE = ROOT / "nnlite" / "firmware"
+PORTABLE = ["frame.c", "image.c", "blake2s.c"]
+
+Ask = Callable[[str, bytes], str]
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
+    """Send one command to the natively built files; the sanitizers end the process at the first misstep."""
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        pytest.skip("gcc is not installed; the sanitizers need it")
+    program = tmp_path_factory.mktemp("native") / "native"
+    sources = [ROOT / "tests" / "firmware" / "native.c", *(FIRMWARE / name for name in PORTABLE)]
+    sources += sorted((ROOT / "nnlite" / "runtime").glob("*.c"))
+    flags = "-std=c99 -O1 -g -ffp-contract=off -Wall -Wextra -Wconversion -Werror -fsanitize=address,undefined -fno-sanitize-recover=all"
+    subprocess.run([gcc, *flags.split(), f"-I{FIRMWARE}", *map(str, sources), "-o", str(program)], check=True)
+    process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def exchange(command: str, data: bytes) -> str:
+        process.stdin.write(f"{command} {data.hex()}\n")  # type: ignore[union-attr]
+        process.stdin.flush()  # type: ignore[union-attr]
+        answer = process.stdout.readline()  # type: ignore[union-attr]
+        assert answer, f"{command} {data.hex()} ended the process"
+        return answer.strip()
+
+    return exchange
+
+
+@given(data=st.binary(max_size=600))
+def test_crc_and_digest_are_those_of_the_standard_libraries(ask: Ask, data: bytes) -> None:
+    assert ask("crc", data) == f"{zlib.crc32(data):08x}"
+    assert ask("digest", data) == hashlib.blake2s(data).hexdigest()
+
+
+@given(data=st.one_of(st.binary(max_size=600), st.integers(0, 600).map(lambda n: b"\x01" * n)))
+def test_cobs_round_trip(ask: Ask, data: bytes) -> None:
+    encoded = bytes.fromhex(ask("encode", data))
+    assert 0 not in encoded
+    assert len(encoded) <= len(data) + 1 + len(data) // 254
+    assert bytes.fromhex(ask("decode", encoded)) == data
+
+
+@given(data=st.binary(max_size=300))
+def test_decoding_anything_stays_inside_the_buffer(ask: Ask, data: bytes) -> None:
+    assert len(bytes.fromhex(ask("decode", data))) <= len(data)
+
+
+def image(sizes: list[int], output: int = 1, flags: int = 0, metadata: bytes = b"", value: float = 0.5) -> bytes:
+    """An image straight from docs/FORMAT.md, on purpose not by nnlite.image."""
+    count = planner.parameter_count(sizes)
+    head = struct.pack(layout.IMAGE_HEADER, layout.IMAGE_MAGIC, 1, len(sizes) - 1, 1, output, 0, flags, len(metadata), count)
+    body = np.full(count + (2 * sizes[0] if flags & 1 else 0), value, np.float32).tobytes()
+    table = struct.pack(f"<{len(sizes)}H", *sizes)
+    return head + table + b"\0" * (-len(table) % 4) + body + metadata + b"\0" * (-len(metadata) % 4)
+
+
+SIZES = st.lists(st.integers(1, 40), min_size=2, max_size=17)
+
+
+@given(
+    sizes=SIZES, output=st.integers(0, 1), flags=st.integers(0, 1), metadata=st.binary(max_size=9)
+)
+def test_memory_sums_are_the_planners(ask: Ask, sizes: list[int], output: int, flags: int, metadata: bytes) -> None:
+    name = ["linear", "softmax"][output]
+    learning = [sum(planner.learning_bytes(sizes, name, batch).values()) for batch in (1, 7)]
+    expected = f"ok {planner.inference_bytes(sizes)} {learning[0]} {learning[1]}"
+    assert ask("image", image(sizes, output, flags, metadata)) == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "at", "value"),
+    [
+        (ImageFault.MAGIC, 0, 0),
+        (ImageFault.FORMAT, 4, 2),
+        (ImageFault.LAYERS, 5, 0),
+        (ImageFault.LAYERS, 5, 17),
+        (ImageFault.HIDDEN, 6, 0),
+        (ImageFault.OUTPUT, 7, 2),
+        (ImageFault.PARAMETER_TYPE, 8, 1),
+        (ImageFault.FLAGS, 9, 2),
+        (ImageFault.LENGTH, 9, 1),
+        (ImageFault.LENGTH, 10, 200),
+        (ImageFault.PARAMETER_COUNT, 12, 1),
+        (ImageFault.SIZE, 16, 0),
+        (ImageFault.PADDING, 22, 1),
+        (ImageFault.PARAMETER_COUNT, 18, 9),
+        (ImageFault.NON_FINITE, 27, 0x7F),
+    ],
+)
+def test_each_check_refuses_with_its_own_number(ask: Ask, fault: ImageFault, at: int, value: int) -> None:
+    data = bytearray(image([3, 4, 2], value=-1.0))
+    data[at] = value
+    assert ask("image", bytes(data)) == f"fault {fault.value}"
+
+
+def test_sums_that_leave_32_bits_are_refused(ask: Ask) -> None:
+    """Sizes whose parameter counts add up to a small number modulo 2^32."""
+    sizes = [65535, 65535, 65535, 2]
+    wrapped = planner.parameter_count(sizes) % 2**32
+    table = struct.pack("<4H", *sizes)
+    head = struct.pack(layout.IMAGE_HEADER, layout.IMAGE_MAGIC, 1, 3, 1, 1, 0, 0, 0, wrapped)
+    assert ask("image", head + table + b"\0" * 64) == f"fault {ImageFault.PARAMETER_COUNT.value}"
+
+
+@given(data=st.binary(min_size=0, max_size=64), sizes=SIZES, cut=st.integers(0, 100))
+def test_mangled_images_never_read_beyond_their_end(ask: Ask, data: bytes, sizes: list[int], cut: int) -> None:
+    whole = image(sizes)
+    ask("image", data)
+    shorter = whole[: max(0, len(whole) - 4 * cut)]
+    if cut:
+        assert ask("image", shorter).startswith("fault")
