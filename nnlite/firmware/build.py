@@ -90,6 +90,7 @@ def build_elf(profile: Profile, folder: Path) -> Path:
     ------
     IncompatibleError : no compiler, or the sources do not compile (with what the compiler said).
     """
+    folder = folder.resolve()
     (folder / "board_config.h").write_text(_config(profile), encoding="ascii")
     (folder / "memory.ld").write_text(_memory(profile), encoding="ascii")
     elf = folder / f"{profile.name}.elf"
@@ -98,9 +99,10 @@ def build_elf(profile: Profile, folder: Path) -> Path:
         family = firmware / "boards" / "nrf"
         sources = sorted((package / "runtime").glob("*.c")) + sorted(firmware.glob("*.c"))
         sources += [family / name for name in ("hal.c", "startup.c", f"startup_{profile.chip}.c", f"errata_{profile.chip}.c")]
-        command = [*compiler(), *_TARGETS[profile.core], *_FLAGS, f"-I{folder}", f"-L{folder}"]
-        command += [*map(str, sources), "-T", str(family / "firmware.ld"), "-Wl,--gc-sections", "-o", str(elf)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [*compiler(), *_TARGETS[profile.core], *_FLAGS, f"-I{folder}"]
+        command += [*map(str, sources), "-T", str(family / "firmware.ld"), "-Wl,--gc-sections", "-Wl,--entry=startup_reset", "-o", str(elf)]
+        # The linker looks for memory.ld in the folder it runs in.
+        result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if result.returncode != 0:
         raise IncompatibleError(f"the firmware of {profile.name} does not build:\n{result.stderr.strip()}")
     return elf
