@@ -1,0 +1,19 @@
+"""Standardising raw samples. Mirror of runtime/standardize.c."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nnlite.kernels.jit import kernel
+
+__all__ = ["standardize"]
+
+Vector = npt.NDArray[np.float32]
+
+
+@kernel
+def standardize(x: Vector, mean: Vector, scale: Vector, out: Vector) -> None:
+    """x_i = (raw_i - mean_i) * scale_i with scale = 1 / standard deviation. All (inputs,); `out` may be `x`."""
+    for i in range(out.size):
+        out[i] = (x[i] - mean[i]) * scale[i]
