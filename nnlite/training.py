@@ -1,0 +1,299 @@
+"""`train`: epochs, batches, shuffling, validation; the arithmetic is in `nnlite.kernels`.
+
+The same arguments give the same bits everywhere: with `shuffle=False` these are the steps that a device
+takes when the same samples come in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnlite.errors import DataError, DivergedError, UsageError
+from nnlite.network import Floats, Label, Network, as_samples
+
+__all__ = ["Epoch", "History", "encode_labels", "encode_targets", "train"]
+
+#: called after each epoch with its number (from 1), the number of epochs, and what came out
+Progress = Callable[[int, int, "Epoch"], None]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to.
+
+    Attributes
+    ----------
+    loss : mean loss of the training samples, each before the step it took part in.
+    accuracy : share of the validation samples (without validation: of the training samples, after the
+        epoch) classified right; None for a linear network.
+    validation_loss : mean loss of the validation samples after the epoch, or None.
+    """
+
+    loss: float
+    accuracy: float | None
+    validation_loss: float | None
+
+
+@dataclass(frozen=True)
+class History:
+    """What `train` came to, one entry an epoch."""
+
+    epochs: tuple[Epoch, ...]
+
+    @property
+    def loss(self) -> tuple[float, ...]:
+        """Mean training loss of each epoch."""
+        return tuple(epoch.loss for epoch in self.epochs)
+
+    @property
+    def accuracy(self) -> tuple[float | None, ...]:
+        """Accuracy of each epoch."""
+        return tuple(epoch.accuracy for epoch in self.epochs)
+
+
+def encode_labels(y: npt.ArrayLike, labels: tuple[Label, ...] | None, outputs: int) -> npt.NDArray[np.int64]:
+    """Class labels as indices, (samples,). Without `labels`, y holds the indices themselves.
+
+    Raises
+    ------
+    DataError : a label the model does not have, with its row.
+    """
+    given = np.asarray(y)
+    if given.ndim != 1:
+        raise DataError(f"the labels have the shape {given.shape}; one label a sample is needed")
+    index = {label: n for n, label in enumerate(labels if labels is not None else range(outputs))}
+    encoded = np.empty(given.size, np.int64)
+    for row, label in enumerate(given.tolist()):
+        if isinstance(label, float) and label.is_integer():
+            label = int(label)
+        if label not in index:
+            known = ", ".join(map(str, index)) if len(index) <= 20 else f"{len(index)} classes"
+            raise DataError(f"row {row}: the model has no label '{label}'; it has {known}")
+        encoded[row] = index[label]
+    return encoded
+
+
+def encode_targets(y: npt.ArrayLike, outputs: int) -> Floats:
+    """Targets of a linear network as (samples, outputs) float32; one output may come as (samples,)."""
+    given = np.asarray(y)
+    return as_samples(given[:, None] if given.ndim == 1 and outputs == 1 else given, outputs)
+
+
+def _new_labels(y: npt.ArrayLike, outputs: int) -> tuple[Label, ...]:
+    """Labels for a network that has none: the sorted values of y, which must be as many as outputs."""
+    values = np.unique(np.asarray(y)).tolist()
+    if len(values) < 2:
+        raise DataError(f"all samples have the same label ({values[0] if values else 'none'}); two classes are needed")
+    if all(isinstance(v, int | float) and float(v).is_integer() and 0 <= v < outputs for v in values):
+        return tuple(range(outputs))
+    if len(values) != outputs:
+        raise DataError(f"the data has {len(values)} labels, the network {outputs} outputs; they must be as many")
+    if not all(isinstance(v, str | int) for v in values):
+        raise DataError("labels must be text or integers")
+    return tuple(values)
+
+
+def _fit_standardiser(samples: Floats) -> tuple[Floats, Floats]:
+    """Mean and 1 / standard deviation of each column; a constant column keeps its scale."""
+    mean = samples.mean(axis=0, dtype=np.float64)
+    deviation = samples.std(axis=0, dtype=np.float64)
+    scale = np.divide(1.0, deviation, out=np.ones_like(deviation), where=deviation > 0)
+    with np.errstate(over="ignore", under="ignore"):
+        pair = mean.astype(np.float32) + np.float32(0.0), scale.astype(np.float32)
+    for what, values in zip(("mean", "scale"), pair, strict=True):
+        bad = np.flatnonzero(~np.isfinite(values))
+        if bad.size:
+            raise DataError(f"column {bad[0]} cannot be standardised in float32: its {what} is {values[bad[0]]}; rescale it")
+    return pair
+
+
+def _accuracy(net: Network, samples: Floats, classes: npt.NDArray[np.int64], shape: Any) -> float:
+    from nnlite.kernels.step import forward_rows
+
+    logits = np.empty((samples.shape[0], net.sizes[-1]), np.float32)
+    forward_rows(shape, net.parameters, samples, logits)
+    return float(np.mean(np.argmax(logits, axis=1) == classes))
+
+
+def train(
+    net: Network,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    epochs: int = 30,
+    batch_size: int = 1,
+    learning_rate: float = 0.05,
+    optimizer: str = "sgd",
+    loss: str | None = None,
+    shuffle: bool = True,
+    seed: int = 0,
+    validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    progress: bool | Progress = True,
+    standardize: bool = True,
+) -> History:
+    """Train a network in place with stochastic gradient descent.
+
+    Parameters
+    ----------
+    net : a standardiser is fitted, and labels are taken from y, only where it has none.
+    X : (samples, inputs), raw.
+    y : (samples,) labels for softmax, (samples, outputs) targets for linear.
+    epochs, batch_size, learning_rate : a last, smaller batch divides by its own number of samples.
+    optimizer : "sgd".
+    loss : None, or the one that goes with the output: "cross_entropy" (softmax), "mse" (linear).
+    shuffle, seed : a new seeded order each epoch; without, the order given.
+    validation : (X, y) of the same kind, measured after each epoch.
+    progress : True for a bar on a terminal, False for none, or a function (see `Progress`).
+    standardize : False to do without a standardiser.
+
+    Raises
+    ------
+    UsageError : an argument out of its range.
+    DataError : data that cannot be used, with row and column.
+    DivergedError : a value that is not finite. The network is then as it was before the call, as with every error.
+    """
+    from nnlite.kernels.step import Shape, activation_count, gradient_count, train_rows
+
+    _check_arguments(net, epochs, batch_size, learning_rate, optimizer, loss)
+    softmax = net.output == "softmax"
+    raw = as_samples(X, net.sizes[0], net.features)
+    if raw.shape[0] == 0:
+        raise DataError("there are no samples to train on")
+    work = net.copy()
+    if softmax and work.labels is None:
+        work.labels = _new_labels(y, net.sizes[-1])
+    if standardize and work.mean is None:
+        work.mean, work.scale = _fit_standardiser(raw)
+    samples = work.standardize(raw)
+    _check_standardised(samples)
+    classes, targets = _encode(work, y, samples.shape[0])
+    if validation is not None:
+        checked = work.standardize(validation[0])
+        checked_classes, checked_targets = _encode(work, validation[1], checked.shape[0])
+
+    shape = Shape(np.array(net.sizes, np.int64), softmax)
+    batch = min(batch_size, samples.shape[0])
+    records = np.empty((batch, activation_count(shape)), np.float32)
+    gradients = np.empty((batch, gradient_count(shape)), np.float32)
+    losses = np.empty(samples.shape[0], np.float32)
+    order = np.arange(samples.shape[0])
+    generator = np.random.Generator(np.random.PCG64(seed))
+    rate = np.float32(learning_rate)
+    done: list[Epoch] = []
+    with _shown(progress, epochs) as show:
+        for number in range(1, epochs + 1):
+            if shuffle:
+                order = generator.permutation(samples.shape[0])
+            seen = train_rows(shape, work.parameters, samples, classes, targets, order, rate, records, gradients, losses)
+            if seen >= 0:
+                raise DivergedError(
+                    f"epoch {number}, sample {seen}: a value is no longer finite; the network is as it was before. "
+                    f"A learning rate below {learning_rate:g} may help, or standardised inputs"
+                )
+            accuracy = validation_loss = None
+            if validation is not None:
+                validation_loss = _mean_loss(work, shape, checked, checked_classes, checked_targets)
+            if softmax:
+                against = (checked, checked_classes) if validation is not None else (samples, classes)
+                accuracy = _accuracy(work, *against, shape)
+            done.append(Epoch(float(np.mean(losses, dtype=np.float64)), accuracy, validation_loss))
+            show(number, epochs, done[-1])
+    work.training_record = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": float(rate),
+        "optimizer": optimizer,
+        "seed": seed if shuffle else None,
+        "samples": int(samples.shape[0]),
+        "loss": done[-1].loss if done else None,
+    }
+    net.parameters[:] = work.parameters
+    net.mean, net.scale, net.labels, net.training_record = work.mean, work.scale, work.labels, work.training_record
+    return History(tuple(done))
+
+
+def _check_arguments(
+    net: Network, epochs: int, batch_size: int, learning_rate: float, optimizer: str, loss: str | None
+) -> None:
+    if epochs < 1:
+        raise UsageError(f"epochs must be at least 1, not {epochs}")
+    if not 1 <= batch_size <= 65_535:
+        raise UsageError(f"the batch size must be from 1 to 65535, not {batch_size}")
+    if not 0 < np.float32(learning_rate) < np.inf:
+        raise UsageError(f"the learning rate must be a positive finite float32, not {learning_rate}")
+    if optimizer != "sgd":
+        raise UsageError(f"the optimizer must be sgd, not '{optimizer}'")
+    own = "cross_entropy" if net.output == "softmax" else "mse"
+    if loss not in (None, own):
+        raise UsageError(f"the loss of a {net.output} network is {own}, not '{loss}'")
+
+
+def _check_standardised(samples: Floats) -> None:
+    bad = np.argwhere(~np.isfinite(samples))
+    if bad.size:
+        raise DataError(f"row {bad[0][0]}, column {bad[0][1]} leaves float32 when it is standardised; rescale the column")
+
+
+def _encode(net: Network, y: npt.ArrayLike, count: int) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Classes and targets as the kernel takes them; of the two, the one the network has no use for is a dummy."""
+    outputs = net.sizes[-1]
+    classes, targets = np.zeros(0, np.int64), np.zeros((1, outputs), np.float32)
+    if net.output == "softmax":
+        classes = encode_labels(y, net.labels, outputs)
+    else:
+        targets = encode_targets(y, outputs)
+    given = classes.size if net.output == "softmax" else targets.shape[0]
+    if given != count:
+        raise DataError(f"there are {count} samples and {given} targets; they must be as many")
+    return classes, targets
+
+
+def _mean_loss(net: Network, shape: Any, samples: Floats, classes: npt.NDArray[np.int64], targets: Floats) -> float:
+    from nnlite.kernels.loss import mean_squared_error, softmax_cross_entropy
+    from nnlite.kernels.step import forward_rows
+
+    logits = np.empty((samples.shape[0], net.sizes[-1]), np.float32)
+    forward_rows(shape, net.parameters, samples, logits)
+    scratch = np.empty(net.sizes[-1], np.float32)
+    if shape.softmax:
+        each = [softmax_cross_entropy(row, label, scratch) for row, label in zip(logits, classes.tolist(), strict=True)]
+    else:
+        each = [mean_squared_error(row, target, scratch) for row, target in zip(logits, targets, strict=True)]
+    return float(np.mean(each, dtype=np.float64)) if each else float("nan")
+
+
+class _shown:
+    """Shows epochs as `progress` asks: a bar on a terminal, nothing, or whatever the caller's function does."""
+
+    def __init__(self, progress: bool | Progress, epochs: int) -> None:
+        self._progress = progress
+        self._epochs = epochs
+        self._bar: Any = None
+
+    def __enter__(self) -> Progress:
+        if callable(self._progress):
+            return self._progress
+        if self._progress:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            console = Console(stderr=True)
+            if console.is_terminal:
+                columns = TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
+                self._bar = Progress(*columns, console=console, transient=True)
+                self._bar.start()
+                self._task = self._bar.add_task("", total=self._epochs)
+        return self._show
+
+    def _show(self, number: int, epochs: int, epoch: Epoch) -> None:
+        if self._bar is not None:
+            accuracy = "" if epoch.accuracy is None else f", accuracy {epoch.accuracy:.3f}"
+            self._bar.update(self._task, completed=number, description=f"loss {epoch.loss:.4f}{accuracy}")
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
