@@ -1,0 +1,1 @@
+"""One file a peripheral, registers by the names of Nordic's reference manuals."""

@@ -1,0 +1,22 @@
+"""What can go wrong on a simulated board."""
+
+from __future__ import annotations
+
+from nnlite.errors import NNLiteError
+
+__all__ = ["FirmwareFault", "PowerCutError", "SimulatorError"]
+
+
+class SimulatorError(NNLiteError):
+    """The simulator cannot do what was asked of it."""
+
+
+class FirmwareFault(SimulatorError):
+    """The firmware did something that silicon would not forgive; the message says what and where.
+
+    The board stays halted, and says this again, until `boot()`.
+    """
+
+
+class PowerCutError(SimulatorError):
+    """The board has no power until `boot()`."""

@@ -1,0 +1,135 @@
+"""`sim://` for pyserial: a simulated board behind the interface of a serial port, in this process.
+
+`sim://microbit` boots a fresh board, `sim://microbit?state=FILE` keeps its flash in FILE between processes,
+`sim://board/N` is the `url` of a board that already runs. pyserial finds this module by its name.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import zlib
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import serial
+
+from firmware_sim.board import Board, open_board, running_board
+from nnlite.errors import DataError, PathError
+
+__all__ = ["Serial"]
+
+_STATE_MAGIC = b"NNLite simulated flash 1\n"
+
+
+class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
+    """A serial port whose timeouts are simulated time: `read` lets the board run, and returns without sleeping."""
+
+    def open(self) -> None:
+        """Boot or find the board that the URL names."""
+        self._board: Board | None = None
+        self._state: Path | None = None
+        url = urlsplit(str(self.portstr))
+        if url.netloc == "board":
+            number = url.path.strip("/")
+            board = running_board(int(number)) if number.isdigit() else None
+            if board is None:
+                raise serial.SerialException(errno.ENOENT, f"{self.portstr}: no such board is running in this process")
+            if board.port_open:
+                raise serial.SerialException(errno.EBUSY, f"{self.portstr}: the port is busy")
+        else:
+            board = open_board(url.netloc)
+            state = parse_qs(url.query).get("state")
+            if state:
+                self._state = Path(state[0])
+                if self._state.exists():
+                    board.load_flash(_read_state(self._state, board))
+        board.port_open = True
+        self._own = url.netloc != "board"
+        self._board = board
+        self.is_open = True
+
+    def close(self) -> None:
+        """Leave the board: one that this port booted is switched off, and its flash kept if a file was named."""
+        board, self._board = getattr(self, "_board", None), None
+        self.is_open = False
+        if board is None:
+            return
+        board.port_open = False
+        if self._own:
+            if self._state is not None:
+                _write_state(self._state, board)
+            board.close()
+
+    def _running(self) -> Board:
+        if self._board is None:
+            raise serial.PortNotOpenError()
+        return self._board
+
+    def clock(self) -> float:
+        """Simulated seconds since the board's power-up: what a client's own deadlines must go by."""
+        return self._running().seconds
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes that can be read at once."""
+        return self._running().waiting_bytes
+
+    def read(self, size: int = 1) -> bytes:
+        """Up to `size` bytes; runs the board until they are there or the simulated timeout has passed."""
+        return self._running().read_line(size, self._timeout)
+
+    def write(self, data: Any) -> int:
+        """Put bytes on the line; they arrive as simulated time passes."""
+        content = bytes(data)
+        self._running().write_line(content, self._baudrate)
+        return len(content)
+
+    def flush(self) -> None:
+        """Nothing is buffered on this side."""
+
+    def reset_input_buffer(self) -> None:
+        """Forget what was received and not read."""
+        self._running().discard_input()
+
+    def reset_output_buffer(self) -> None:
+        """Nothing is buffered on this side."""
+
+    def _reconfigure_port(self, force_update: bool = False) -> None:
+        """Rates are looked at when bytes are written."""
+
+    def _update_dtr_state(self) -> None:
+        """The interface chip ignores DTR."""
+
+    def _update_rts_state(self) -> None:
+        """The interface chip ignores RTS."""
+
+
+def _read_state(path: Path, board: Board) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PathError(f"cannot read the simulated board's flash from {path}: {error.strerror}") from error
+    name, _, body = content.removeprefix(_STATE_MAGIC).partition(b"\n")
+    try:
+        flash = zlib.decompress(body)
+    except zlib.error:
+        flash = b""
+    if not content.startswith(_STATE_MAGIC) or name.decode("ascii", "replace") != board.profile.name:
+        raise DataError(f"{path} is not the flash of a simulated {board.profile.name}; name another file, or delete it")
+    if len(flash) != board.profile.flash_bytes:
+        raise DataError(f"{path} is cut short; delete it to start with an empty board")
+    return flash
+
+
+def _write_state(path: Path, board: Board) -> None:
+    content = _STATE_MAGIC + board.profile.name.encode() + b"\n" + zlib.compress(board.flash, 1)
+    neighbour = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        neighbour.write_bytes(content)
+        os.replace(neighbour, path)
+    except OSError as error:
+        raise PathError(f"cannot keep the simulated board's flash in {path}: {error.strerror}") from error
+
+
