@@ -8,7 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import math
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,23 @@ import numpy.typing as npt
 from nnlite.errors import DataError, PathError
 
 __all__ = ["Table", "read_table"]
+
+#: what numpy and zipfile raise for a file that is not, or no longer, an archive of arrays
+_BROKEN_ARCHIVE = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    SyntaxError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+    tokenize.TokenError,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +102,7 @@ def _pick(source: str, names: tuple[str, ...], features: tuple[str, ...] | None)
         return list(range(len(names)))
     missing = [feature for feature in features if feature not in names]
     if missing:
-        raise DataError(f"{source} lacks the column '{missing[0]}' that the model was trained on; it has {_list(names)}")
+        raise DataError(f"{source} lacks the column '{missing[0]}' that the model takes; it has {_list(names)}")
     return [names.index(feature) for feature in features]
 
 
@@ -94,7 +114,7 @@ def _npz(path: Path, content: bytes, features: tuple[str, ...] | None) -> Table:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in ("X", "y") if name in file.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError) as error:
+    except _BROKEN_ARCHIVE as error:
         raise DataError(f"{path} is not an .npz file, or is cut short ({error})") from error
     if "X" not in arrays:
         raise DataError(f"{path} has no array X; save it with numpy.savez(path, X=..., y=...)")
@@ -106,11 +126,13 @@ def _npz(path: Path, content: bytes, features: tuple[str, ...] | None) -> Table:
     bad = np.argwhere(~np.isfinite(samples))
     if bad.size:
         row, column = map(int, bad[0])
-        raise DataError(f"{path}: X row {row}, column {column} is {X[row, column]}; every value must be a finite float32")
+        value = X[row, column]
+        raise DataError(f"{path}: X row {row}, column {column} is {value}; every value must be a finite float32")
     y = arrays.get("y")
     if y is not None and (y.dtype.kind not in "fiuU" or y.shape[:1] != samples.shape[:1]):
-        raise DataError(f"{path}: y is {y.dtype} of shape {y.shape}; it must hold a label or number for each of {len(X)} rows")
-    names = features if features is not None and len(features) == X.shape[1] else tuple(f"x{n}" for n in range(X.shape[1]))
+        raise DataError(f"{path}: y is {y.dtype} of shape {y.shape}; X has {len(X)} rows, each needs a label or number")
+    fits = features is not None and len(features) == X.shape[1]
+    names = features if features is not None and fits else tuple(f"x{n}" for n in range(X.shape[1]))
     return Table(samples, names, y)
 
 
@@ -121,10 +143,17 @@ def _csv(path: Path, content: bytes, target: str | None, features: tuple[str, ..
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}); export it as CSV in UTF-8") from error
     if "\0" in text:
         raise DataError(f"{path} is not a text file; data is a CSV file with a header, or an .npz file")
-    lines = list(csv.reader(io.StringIO(text, newline="")))
-    header = tuple(name.strip() for name in lines[0])
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        lines = [(reader.line_num, line) for line in reader if line]
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: {error}; data is a CSV file with a header") from error
+    header = tuple(name.strip() for name in lines[0][1])
     if all(_number(name) is not None for name in header):
         raise DataError(f"{path} has no header: its first line must name the columns")
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path} has two columns '{twice}'; give each its own name")
     if target is not None and target not in header:
         raise DataError(f"{path} has no column '{target}'; it has {_list(header)}")
     columns = tuple(name for name in header if name != target)
@@ -132,9 +161,7 @@ def _csv(path: Path, content: bytes, target: str | None, features: tuple[str, ..
         columns = tuple(name for name in header if name in features)
     picked = [header.index(columns[n]) for n in _pick(str(path), columns, features)]
     rows, labels = [], []
-    for number, line in enumerate(lines[1:], start=2):
-        if not line:
-            continue
+    for number, line in lines[1:]:
         if len(line) != len(header):
             raise DataError(f"{path}, line {number}: {len(line)} values where the header names {len(header)} columns")
         rows.append([_cell(path, number, header[n], line[n]) for n in picked])
@@ -149,6 +176,8 @@ def _csv(path: Path, content: bytes, target: str | None, features: tuple[str, ..
 
 
 def _number(text: str) -> float | None:
+    if "_" in text:  # Python's float() takes 1_000
+        return None
     try:
         return float(text)
     except ValueError:
@@ -166,9 +195,10 @@ def _cell(path: Path, number: int, column: str, text: str) -> float:
 
 
 def _target(labels: list[str]) -> npt.NDArray[Any]:
-    """Integers if all are, else numbers if all are, else text."""
+    """Integers if all are, else finite numbers if all are, else text."""
     numbers = [_number(label) for label in labels]
-    if any(n is None for n in numbers):
+    if any(n is None or not math.isfinite(n) for n in numbers):
         return np.array(labels)
     values = np.array(numbers, np.float64)
-    return values.astype(np.int64) if np.all(values == np.rint(values)) else values
+    whole = np.all(values == np.rint(values)) and np.all(np.abs(values) < 2**53)
+    return values.astype(np.int64) if whole else values

@@ -50,7 +50,7 @@ class Network:
 
     Raises
     ------
-    UsageError : sizes, `hidden` or `output` that cannot be.
+    UsageError : sizes, `hidden`, `output` or a seed that cannot be.
     """
 
     def __init__(self, sizes: Sequence[int], hidden: str = "relu", output: str = "softmax", seed: int = 0) -> None:
@@ -59,6 +59,8 @@ class Network:
             raise UsageError(f"hidden must be one of {', '.join(_HIDDEN)}, not '{hidden}'")
         if output not in _OUTPUT:
             raise UsageError(f"output must be one of {', '.join(_OUTPUT)}, not '{output}'")
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise UsageError(f"the seed must be an integer from 0, not {seed!r}")
         self.hidden = hidden
         self.output = output
         self.parameters: Floats = np.zeros(sum(i * o + o for i, o in self._layers()), np.float32)
@@ -70,7 +72,8 @@ class Network:
         generator = np.random.Generator(np.random.PCG64(seed))
         for weights in self.weights:
             deviation = np.float32(np.sqrt(2.0 / weights.shape[0]))
-            weights[:] = generator.standard_normal(weights.shape, np.float32) * deviation
+            # + 0: the generator can give -0, which no parameter may be (docs/NUMERICS.md, "Zeros")
+            weights[:] = generator.standard_normal(weights.shape, np.float32) * deviation + np.float32(0.0)
 
     def _layers(self) -> list[tuple[int, int]]:
         return list(zip(self.sizes, self.sizes[1:], strict=False))
@@ -97,18 +100,19 @@ class Network:
         return f"Network({list(self.sizes)}, hidden='{self.hidden}', output='{self.output}')"
 
     def copy(self) -> Network:
-        """An independent copy."""
+        """Copy, with parameters of its own."""
         other = Network.__new__(Network)
         other.__dict__.update(self.__dict__)
         other.parameters = self.parameters.copy()
         return other
 
     def standardize(self, X: npt.ArrayLike) -> Floats:
-        """Raw samples as the kernels take them: (samples, inputs) float32, standardised if the model has a standardiser.
+        """Raw samples as the kernels take them: (samples, inputs) float32, standardised if the model does that.
 
         Raises
         ------
-        DataError : another width, or a value that is not finite; row and column are named.
+        DataError : another width, or a value that is not finite or not finite once standardised; row and column
+            are named.
         """
         raw = as_samples(X, self.sizes[0], self.features)
         if self.mean is None or self.scale is None:
@@ -118,15 +122,27 @@ class Network:
         out = np.empty_like(raw)
         for k in range(raw.shape[0]):
             standardize(raw[k], self.mean, self.scale, out[k])
+        bad = np.argwhere(~np.isfinite(out))
+        if bad.size:
+            row, column = map(int, bad[0])
+            raise DataError(f"row {row}, column {column}: {raw[row, column]} leaves float32 when it is standardised")
         return out
 
     def decision_function(self, X: npt.ArrayLike) -> Floats:
-        """Logits of raw samples: X (samples, inputs) -> (samples, outputs) float32."""
+        """Logits of raw samples: X (samples, inputs) -> (samples, outputs) float32.
+
+        Raises
+        ------
+        DataError : as `standardize`, or logits that leave float32.
+        """
         from nnlite.kernels.step import Shape, forward_rows
 
         samples = self.standardize(X)
         out = np.empty((samples.shape[0], self.sizes[-1]), np.float32)
         forward_rows(Shape(np.array(self.sizes, np.int64), self.output == "softmax"), self.parameters, samples, out)
+        bad = np.argwhere(~np.isfinite(out))
+        if bad.size:
+            raise DataError(f"row {bad[0][0]}: the network's output {bad[0][1]} is {out[tuple(bad[0])]}, not finite")
         return out
 
     def predict_proba(self, X: npt.ArrayLike) -> Floats:
@@ -147,14 +163,13 @@ class Network:
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
         """Labels of a softmax network, (samples,); outputs of a linear one, (samples, outputs) float32."""
-        outputs = self.decision_function(X)
-        return self.decide(outputs)
+        return self.decide(self.decision_function(X))
 
     def decide(self, outputs: Floats) -> npt.NDArray[Any]:
-        """What `predict` answers for given logits (or probabilities): the label of the largest, the first of equals."""
+        """Answer as `predict` for given logits or probabilities: the label of the largest, the first of equals."""
         if self.output != "softmax":
             return outputs
-        classes = np.argmax(outputs, axis=1)
+        classes: npt.NDArray[Any] = np.argmax(outputs, axis=1)
         return classes if self.labels is None else np.array(self.labels)[classes]
 
     def save(self, path: str | Path) -> None:
@@ -209,7 +224,7 @@ def load(path: str | Path) -> Network:
         ) from error
     try:
         return _from_file(metadata, tensors)
-    except (NNLiteError, KeyError, TypeError, ValueError) as error:
+    except (NNLiteError, KeyError, TypeError, ValueError, RecursionError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else error
         raise DataError(f"{path} cannot be used as a model: {reason}") from error
 
@@ -217,9 +232,9 @@ def load(path: str | Path) -> Network:
 def _from_file(metadata: dict[str, str], tensors: dict[str, npt.NDArray[Any]]) -> Network:
     if metadata.get("nnlite_format") != _FILE_FORMAT:
         found = metadata.get("nnlite_format")
-        raise DataError(
-            "it was not written by nnlite" if found is None else f"its format is {found}, this version reads {_FILE_FORMAT}"
-        )
+        if found is None:
+            raise DataError("it was not written by nnlite")
+        raise DataError(f"its format is {found}, this version reads {_FILE_FORMAT}")
     sizes = json.loads(metadata["sizes"])
     if not isinstance(sizes, list):
         raise DataError("its sizes are not a list")
@@ -286,8 +301,11 @@ def as_samples(X: npt.ArrayLike, inputs: int, features: Sequence[str] | None = N
     """
     try:
         given = np.asarray(X)
+        if given.dtype.kind not in "biufO":
+            raise TypeError(f"they are {given.dtype}")
         with np.errstate(over="ignore"):
-            samples = np.ascontiguousarray(given, np.float32)
+            # a copy of our own: always writable and aligned, so that kernels are compiled for one kind of array only
+            samples = np.array(given, np.float32, order="C")
     except (TypeError, ValueError) as error:
         raise DataError(f"the samples are not a table of numbers: {error}") from error
     if samples.ndim != 2 or samples.shape[1] != inputs:
@@ -296,7 +314,8 @@ def as_samples(X: npt.ArrayLike, inputs: int, features: Sequence[str] | None = N
     if bad.size:
         row, column = map(int, bad[0])
         name = f" ('{features[column]}')" if features else ""
-        raise DataError(f"row {row}, column {column}{name} is {given[row, column]}; every value must be a finite float32")
+        value = given[row, column]
+        raise DataError(f"row {row}, column {column}{name} is {value}; every value must be a finite float32")
     return samples
 
 

@@ -86,15 +86,19 @@ def encode_targets(y: npt.ArrayLike, outputs: int) -> Floats:
 
 def _new_labels(y: npt.ArrayLike, outputs: int) -> tuple[Label, ...]:
     """Labels for a network that has none: the sorted values of y, which must be as many as outputs."""
-    values = np.unique(np.asarray(y)).tolist()
+    try:
+        values = np.unique(np.asarray(y)).tolist()
+    except TypeError as error:
+        raise DataError(f"labels must be all text or all integers: {error}") from error
+    values = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
     if len(values) < 2:
         raise DataError(f"all samples have the same label ({values[0] if values else 'none'}); two classes are needed")
-    if all(isinstance(v, int | float) and float(v).is_integer() and 0 <= v < outputs for v in values):
+    if all(isinstance(v, int) and 0 <= v < outputs for v in values):
         return tuple(range(outputs))
-    if len(values) != outputs:
-        raise DataError(f"the data has {len(values)} labels, the network {outputs} outputs; they must be as many")
     if not all(isinstance(v, str | int) for v in values):
         raise DataError("labels must be text or integers")
+    if len(values) != outputs:
+        raise DataError(f"the data has {len(values)} labels, the network {outputs} outputs; they must be as many")
     return tuple(values)
 
 
@@ -108,7 +112,8 @@ def _fit_standardiser(samples: Floats) -> tuple[Floats, Floats]:
     for what, values in zip(("mean", "scale"), pair, strict=True):
         bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
-            raise DataError(f"column {bad[0]} cannot be standardised in float32: its {what} is {values[bad[0]]}; rescale it")
+            value = values[bad[0]]
+            raise DataError(f"column {bad[0]} cannot be standardised in float32: its {what} is {value}; rescale it")
     return pair
 
 
@@ -164,12 +169,15 @@ def train(
     if raw.shape[0] == 0:
         raise DataError("there are no samples to train on")
     work = net.copy()
+    work.parameters += np.float32(0.0)  # -0 becomes +0 (docs/NUMERICS.md, "Zeros")
+    bad = np.flatnonzero(~np.isfinite(work.parameters))
+    if bad.size:
+        raise DataError(f"parameter {bad[0]} of the network is {work.parameters[bad[0]]}; load the model again")
     if softmax and work.labels is None:
         work.labels = _new_labels(y, net.sizes[-1])
     if standardize and work.mean is None:
         work.mean, work.scale = _fit_standardiser(raw)
     samples = work.standardize(raw)
-    _check_standardised(samples)
     classes, targets = _encode(work, y, samples.shape[0])
     if validation is not None:
         checked = work.standardize(validation[0])
@@ -184,11 +192,13 @@ def train(
     generator = np.random.Generator(np.random.PCG64(seed))
     rate = np.float32(learning_rate)
     done: list[Epoch] = []
-    with _shown(progress, epochs) as show:
+    with _Shown(progress, epochs) as show:
         for number in range(1, epochs + 1):
             if shuffle:
                 order = generator.permutation(samples.shape[0])
-            seen = train_rows(shape, work.parameters, samples, classes, targets, order, rate, records, gradients, losses)
+            seen = train_rows(
+                shape, work.parameters, samples, classes, targets, order, rate, records, gradients, losses
+            )
             if seen >= 0:
                 raise DivergedError(
                     f"epoch {number}, sample {seen}: a value is no longer finite; the network is as it was before. "
@@ -209,7 +219,7 @@ def train(
         "optimizer": optimizer,
         "seed": seed if shuffle else None,
         "samples": int(samples.shape[0]),
-        "loss": done[-1].loss if done else None,
+        "loss": done[-1].loss if np.isfinite(done[-1].loss) else None,
     }
     net.parameters[:] = work.parameters
     net.mean, net.scale, net.labels, net.training_record = work.mean, work.scale, work.labels, work.training_record
@@ -230,12 +240,6 @@ def _check_arguments(
     own = "cross_entropy" if net.output == "softmax" else "mse"
     if loss not in (None, own):
         raise UsageError(f"the loss of a {net.output} network is {own}, not '{loss}'")
-
-
-def _check_standardised(samples: Floats) -> None:
-    bad = np.argwhere(~np.isfinite(samples))
-    if bad.size:
-        raise DataError(f"row {bad[0][0]}, column {bad[0][1]} leaves float32 when it is standardised; rescale the column")
 
 
 def _encode(net: Network, y: npt.ArrayLike, count: int) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -266,7 +270,7 @@ def _mean_loss(net: Network, shape: Any, samples: Floats, classes: npt.NDArray[n
     return float(np.mean(each, dtype=np.float64)) if each else float("nan")
 
 
-class _shown:
+class _Shown:
     """Shows epochs as `progress` asks: a bar on a terminal, nothing, or whatever the caller's function does."""
 
     def __init__(self, progress: bool | Progress, epochs: int) -> None:

@@ -49,7 +49,7 @@ class Shoulder:
     window: npt.NDArray[np.uint8]
 
     def sensors(self, sensors: str) -> Shoulder:
-        """The columns of some sensors only: "accelerometer" (15 features) or "imu" (all 30).
+        """Keep the columns of some sensors only: "accelerometer" (15 features) or "imu" (all 30).
 
         Raises
         ------
@@ -75,7 +75,7 @@ class Shoulder:
         return np.array(self.exercise_names)[self.exercise]
 
     def people(self, subjects: Sequence[int]) -> Mask:
-        """The windows of some people."""
+        """Select the windows of some people: (4677,) bool."""
         return np.isin(self.subject, list(subjects))
 
     def personal_split(self, subject: int) -> tuple[Mask, Mask]:

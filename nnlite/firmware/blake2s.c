@@ -1,5 +1,7 @@
 #include "blake2s.h"
 
+#include <stdbool.h>
+
 #include "bytes.h"
 
 /* RFC 7693, section 2.6: the initialisation vector. */

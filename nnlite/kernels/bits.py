@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
-from llvmlite import ir
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
@@ -19,12 +21,16 @@ def _bitcast(source: Any, target: Any, llvm_type: ir.Type) -> Any:
 
 
 @intrinsic
-def bits_of_float(typing_context: Any, value: Any) -> Any:
-    """The bits of a float32 as an int32."""
+def _bits_of_float(typing_context: Any, value: Any) -> Any:
     return _bitcast(types.float32, types.int32, ir.IntType(32))
 
 
 @intrinsic
-def float_of_bits(typing_context: Any, bits: Any) -> Any:
-    """The float32 that has the bits of an int32."""
+def _float_of_bits(typing_context: Any, bits: Any) -> Any:
     return _bitcast(types.int32, types.float32, ir.FloatType())
+
+
+#: the bits of a float32 as an int32
+bits_of_float = cast(Callable[[np.float32], int], _bits_of_float)
+#: the float32 that has the bits of an int32
+float_of_bits = cast(Callable[[np.int32], np.float32], _float_of_bits)

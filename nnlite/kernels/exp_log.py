@@ -45,7 +45,7 @@ def is_finite(x: np.float32) -> bool:
 
 
 @kernel
-def _power_of_two(k: int) -> np.float32:
+def _power_of_two(k: np.int64) -> np.float32:
     """2^k as a float32; -126 <= k <= 127."""
     return float_of_bits(np.int32((k + 127) << 23))
 
@@ -86,7 +86,7 @@ def log_f32(x: np.float32) -> np.float32:
     log x = k ln 2 + log(1 + f) with sqrt(1/2) <= 1 + f < sqrt(2); with s = f / (2 + f) the latter
     is f - (f^2 / 2 - s (f^2 / 2 + z Q(z))), z = s^2. -inf at 0, NaN below.
     """
-    k = 0
+    k = np.int64(0)
     if x != x or x == _INF:
         return x
     if x == _ZERO:
@@ -95,7 +95,7 @@ def log_f32(x: np.float32) -> np.float32:
         return _NAN
     if x < _SMALLEST_NORMAL:
         x = x * _TWO_25
-        k = -25
+        k = np.int64(-25)
     bits = np.int64(bits_of_float(x))
     e = ((bits + _TO_SQRT_HALF) >> 23) - 127
     k = k + e

@@ -31,7 +31,8 @@ def softmax_cross_entropy(logits: Vector, label: int, dA: Vector) -> np.float32:
     for j in range(dA.size):
         dA[j] = dA[j] / total
     dA[label] = dA[label] - np.float32(1.0)
-    return log_f32(total) - (logits[label] - largest)
+    loss: np.float32 = log_f32(total) - (logits[label] - largest)
+    return loss
 
 
 @kernel

@@ -61,7 +61,8 @@ def parameter_count(shape: Shape) -> int:
 @kernel
 def activation_count(shape: Shape) -> int:
     """Floats of one sample's record X."""
-    return shape.sizes[0] + gradient_count(shape)
+    count: int = shape.sizes[0] + gradient_count(shape)
+    return count
 
 
 @kernel
@@ -75,7 +76,7 @@ def gradient_count(shape: Shape) -> int:
 
 @kernel
 def forward(shape: Shape, parameters: Vector, a: Vector, b: Vector) -> Vector:
-    """Inference: `a` holds the sample; `a` and `b` are of the widest layer's size and take turns. Returns the logits."""
+    """Inference: `a` holds the sample; `a` and `b`, of the widest layer's size, take turns. Returns the logits."""
     at = 0
     for n in range(1, shape.sizes.size):
         inputs, outputs = shape.sizes[n - 1], shape.sizes[n]

@@ -22,6 +22,7 @@ static void print_hex(const uint8_t *bytes, size_t length)
 int main(void)
 {
     static char line[2 * LIMIT + 64];
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     while (fgets(line, sizeof line, stdin) != NULL) {
         char *hex = strchr(line, ' ');
         if (hex == NULL) {

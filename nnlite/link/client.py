@@ -1,0 +1,351 @@
+"""Speaks the protocol over a port: requests with retry, windows, cancellation (docs/PROTOCOL.md).
+
+Bytes and values only. What a model is, and whether data may be sent at all, is `nnlite.device`'s business.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import serial
+
+from nnlite.errors import DeviceTimeoutError, NNLiteError, PortError
+from nnlite.link import protocol, wire
+from nnlite.link.frame import DELIMITER, Frame, FrameDecoder, encode_frame, encoded_frame_bytes
+from nnlite.link.port import Port
+from nnlite.link.protocol import Hello, LearnReply, ModelReply, Refusal, RunReply
+from nnlite.link.refusal import refusal_error
+from nnlite.link.timing import ATTEMPTS, PATIENCE_SECONDS, Timing, line_seconds
+from nnlite.link.transfer import FlashTransfer, ReadTransfer, StreamFrame
+from nnlite.link.wire import LearnFlag, Message, Optimizer, Region, RunFlag
+
+__all__ = ["Client", "Progress", "Statistics"]
+
+#: called with what is done and what there is to do
+Progress = Callable[[int, int], None]
+
+#: larger payloads are not made use of, whatever the device offers
+_PAYLOAD_LIMIT = 4096
+_WORD_BYTES = 4
+_CREDIT_BYTES = struct.calcsize(wire.FLASH_CREDIT_REPLY)
+_MODEL_BYTES = struct.calcsize(wire.MODEL_REPLY)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What went over the line, framing included.
+
+    Attributes
+    ----------
+    bytes_sent, bytes_received : seen from the laptop.
+    retransmissions : requests that were sent again.
+    bad_frames : pieces that came in and were no frames.
+    """
+
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    retransmissions: int = 0
+    bad_frames: int = 0
+
+
+class Client:
+    """One laptop's conversation with one device. Not thread-safe.
+
+    Any call may be interrupted (Ctrl-C): the next one first lets the device finish what it is at.
+
+    Parameters
+    ----------
+    port : an open port, see `nnlite.link.port`. Its `clock()`, if it has one, is the time that deadlines follow.
+
+    Raises
+    ------
+    Each call raises what `refusal_error` makes of a refusal, and
+    DeviceTimeoutError : no answer although the request was sent five times.
+    PortError : the port vanished.
+    DeviceError : an answer that cannot be.
+    """
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        self._clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
+        self._decoder = FrameDecoder(_PAYLOAD_LIMIT)
+        self._session = 0
+        self._sequence = 0
+        self._line_is_clean = False  # whether the device surely holds no half frame
+        self._unanswered: tuple[Frame, float] | None = None  # an interrupted request and its deadline
+        self._statistics = Statistics()
+        self._timing = Timing(1, 1, 0, 0)
+        self._payload_bytes = 0
+
+    @property
+    def statistics(self) -> Statistics:
+        """What went over the line since the port was opened."""
+        return self._statistics
+
+    @property
+    def frame_words(self) -> int:
+        """32-bit words that fit a RUN or LEARN frame."""
+        return (self._payload_bytes - struct.calcsize(wire.RUN_HEADER)) // _WORD_BYTES
+
+    @property
+    def reply_words(self) -> int:
+        """32-bit words of output that fit a RUN reply."""
+        header = protocol.REPLY_HEADER_BYTES + struct.calcsize(wire.RUN_REPLY)
+        return (self._payload_bytes - header) // _WORD_BYTES
+
+    @property
+    def timing(self) -> Timing:
+        """How long this device may take."""
+        return self._timing
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._port.close()
+
+    def hello(self) -> Hello:
+        """Open a new session. The device drops whatever the last one left half done."""
+        self._settle()
+        self._session = 1 + secrets.randbelow(0xFFFF)
+        hello = protocol.decode_hello(self._request(Message.HELLO, protocol.hello_request()))
+        self._payload_bytes = min(hello.payload_bytes, _PAYLOAD_LIMIT)
+        self._timing = Timing.of(hello)
+        return hello
+
+    def verify(self) -> ModelReply:
+        """The serving model, digested anew from flash."""
+        return self._model_request(Message.VERIFY, self._timing.verify_seconds())
+
+    def rollback(self) -> ModelReply:
+        """Take the serving model out of service and go back to the other one."""
+        return self._model_request(Message.ROLLBACK, self._timing.verify_seconds())
+
+    def flash(self, image: bytes, digest: bytes, progress: Progress | None = None) -> ModelReply:
+        """Send an image into the slot that does not serve, and commit it."""
+        size = len(image)
+        request = protocol.flash_begin_request(size, digest)
+        body = self._request(Message.FLASH_BEGIN, request, self._timing.erase_seconds(size), _CREDIT_BYTES)
+        block_bytes = self._payload_bytes - struct.calcsize(wire.FLASH_DATA_HEADER)
+        credit = protocol.decode_credit(Message.FLASH_BEGIN, body)
+        self._send_image(image, FlashTransfer(size, block_bytes, credit), progress)
+        reply = self._model_request(Message.FLASH_COMMIT, self._timing.commit_seconds(size))
+        self._timing = replace(self._timing, slot_bytes=max(size, self._timing.slot_bytes))
+        return reply
+
+    def read(self, region: Region, offset: int, length: int, progress: Progress | None = None) -> bytes:
+        """Bytes of the serving image or of the last row's outputs."""
+        transfer = ReadTransfer(offset, length)
+        attempts = 0
+        while (gap := transfer.gap()) is not None:
+            if attempts == ATTEMPTS:
+                raise _silent(Message.READ)
+            if attempts or transfer.received:
+                self._count(retransmissions=1)
+            before = transfer.received
+            self._read_gap(region, gap, transfer, progress)
+            attempts = 0 if transfer.received > before else attempts + 1
+        return transfer.data
+
+    def run(self, frame: StreamFrame, probabilities: bool, multiply_accumulates: int, outputs: int) -> RunReply:
+        """Send words of a RUN stream and wait for the outputs of the rows that they complete."""
+        work = self._timing.compute_seconds(frame.rows, multiply_accumulates)
+        words = frame.rows * outputs
+        expected = struct.calcsize(wire.RUN_REPLY) + _WORD_BYTES * (words if words <= self.reply_words else 0)
+        flags = RunFlag.PROBABILITIES if probabilities else 0
+        request = protocol.stream_request(frame.position, frame.words)
+        return protocol.decode_run(self._request(Message.RUN, request, work, expected, flags))
+
+    def learn_begin(self, learning_rate: float, batch_size: int, optimizer: Optimizer) -> int:
+        """Start learning. Returns the arena bytes used."""
+        request = protocol.learn_begin_request(learning_rate, batch_size, optimizer)
+        work = self._timing.program_seconds(self._timing.slot_bytes)  # copying is faster than programming
+        return protocol.decode_learn_begin(
+            self._request(Message.LEARN_BEGIN, request, work, struct.calcsize(wire.LEARN_BEGIN_REPLY))
+        )
+
+    def learn(self, frame: StreamFrame, end_of_epoch: bool, multiply_accumulates: int) -> LearnReply:
+        """Send words of a LEARN stream and wait until the rows that they complete were trained on."""
+        # The end of an epoch may apply a batch that earlier frames filled; one row's work covers it.
+        work = self._timing.compute_seconds(frame.rows + 1, multiply_accumulates)
+        flags = LearnFlag.END_OF_EPOCH if end_of_epoch else 0
+        request = protocol.stream_request(frame.position, frame.words)
+        expected = struct.calcsize(wire.LEARN_REPLY)
+        return protocol.decode_learn(self._request(Message.LEARN, request, work, expected, flags))
+
+    def learn_commit(self, image_bytes: int) -> ModelReply:
+        """Write what was learned into the other slot and let it serve."""
+        reply = self._model_request(Message.LEARN_COMMIT, self._timing.learn_commit_seconds(image_bytes))
+        self._timing = replace(self._timing, slot_bytes=max(image_bytes, self._timing.slot_bytes))
+        return reply
+
+    def learn_abort(self) -> None:
+        """Discard what was learned. Tried once: the next session discards it anyway."""
+        protocol.decode_nothing(Message.LEARN_ABORT, self._request(Message.LEARN_ABORT, attempts=1))
+
+    # ---- requests
+
+    def _model_request(self, message: Message, work_seconds: float) -> ModelReply:
+        return protocol.decode_model(message, self._request(message, b"", work_seconds, _MODEL_BYTES))
+
+    def _request(
+        self,
+        message: Message,
+        payload: bytes = b"",
+        work_seconds: float = 0.0,
+        body_bytes: int = 0,
+        flags: int = 0,
+        attempts: int = ATTEMPTS,
+    ) -> bytes:
+        """Ask, wait, ask again. `body_bytes` is what the answer is expected to have behind the status word."""
+        self._settle()
+        frame = self._next_frame(message, payload, flags)
+        for attempt in range(attempts):
+            if attempt:
+                self._count(retransmissions=1)
+                self._line_is_clean = False
+            deadline = self._clock() + work_seconds + _patience(len(payload), body_bytes)
+            self._unanswered = (frame, deadline)
+            self._send(frame)
+            answer = self._await(frame, deadline, body_bytes)
+            self._unanswered = None
+            if answer is not None:
+                return _body(message, answer)
+        raise _silent(message)
+
+    def _await(self, frame: Frame, deadline: float, body_bytes: int) -> Frame | None:
+        while self._clock() < deadline:
+            for answer in self._receive(body_bytes):
+                if answer.type == frame.type | wire.REPLY_BIT and answer.sequence == frame.sequence:
+                    return answer
+        return None
+
+    def _settle(self) -> None:
+        """After an interrupted request: nothing may be sent before the device has answered it."""
+        if self._unanswered is not None:
+            self._await(*self._unanswered, 0)
+            self._unanswered = None
+
+    # ---- windows
+
+    def _send_image(self, image: bytes, transfer: FlashTransfer, progress: Progress | None) -> None:
+        deadline = self._clock() + PATIENCE_SECONDS
+        while not transfer.done:
+            if transfer.stalls == ATTEMPTS:
+                raise _silent(Message.FLASH_DATA)
+            while (block := transfer.next_block()) is not None:
+                if block.again:
+                    self._count(retransmissions=1)
+                    self._line_is_clean = False
+                payload = protocol.flash_data_request(block.offset, image[block.offset : block.end])
+                frame = self._next_frame(Message.FLASH_DATA, payload)
+                self._send(frame)
+                transfer.sent(block, frame.sequence)
+                deadline = self._flash_deadline(transfer)
+            before = transfer.acknowledged
+            for answer in self._receive(_CREDIT_BYTES):
+                if answer.type == Message.FLASH_DATA | wire.REPLY_BIT:
+                    credit = protocol.decode_credit(Message.FLASH_DATA, _body(Message.FLASH_DATA, answer))
+                    transfer.answered(answer.sequence, credit)
+                    deadline = self._flash_deadline(transfer)
+            if self._clock() >= deadline:
+                transfer.silence()
+                deadline = self._clock() + PATIENCE_SECONDS
+            if progress is not None and transfer.acknowledged > before:
+                progress(transfer.acknowledged, len(image))
+
+    def _flash_deadline(self, transfer: FlashTransfer) -> float:
+        on_the_line = transfer.unanswered * self._payload_bytes
+        return self._clock() + self._timing.program_seconds(on_the_line) + _patience(on_the_line, _CREDIT_BYTES)
+
+    def _read_gap(
+        self, region: Region, gap: tuple[int, int], transfer: ReadTransfer, progress: Progress | None
+    ) -> None:
+        """Ask for one gap and take what comes, until its last piece or until nothing comes any more."""
+        self._settle()
+        header = struct.calcsize(wire.READ_REPLY_HEADER)
+        piece_bytes = min(gap[1] + header, self._payload_bytes - protocol.REPLY_HEADER_BYTES)
+        payload = protocol.read_request(region, *gap)
+        frame = self._next_frame(Message.READ, payload)
+        self._send(frame)
+        end = gap[0] + gap[1]
+        deadline = self._clock() + _patience(len(payload), piece_bytes)
+        while (answer := self._await(frame, deadline, piece_bytes)) is not None:
+            piece = protocol.decode_read(_body(Message.READ, answer))
+            transfer.accept(piece)
+            if progress is not None:
+                progress(transfer.received, transfer.length)
+            if piece.offset + len(piece.data) == end:
+                return
+            piece_bytes = min(piece_bytes, end - piece.offset - len(piece.data) + header)
+            deadline = self._clock() + _patience(0, piece_bytes)
+        self._line_is_clean = False
+
+    # ---- the port
+
+    def _next_frame(self, message: Message, payload: bytes, flags: int = 0) -> Frame:
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        return Frame(message, flags, self._session, self._sequence, payload)
+
+    def _send(self, frame: Frame) -> None:
+        data = encode_frame(frame)
+        if not self._line_is_clean:
+            data = DELIMITER + data
+        self._line_is_clean = False
+        try:
+            self._port.write(data)
+        except serial.SerialTimeoutException as error:
+            raise DeviceTimeoutError("the port takes no more data; plug the board in again") from error
+        except OSError as error:
+            raise _vanished(error) from error
+        self._line_is_clean = True
+        self._count(bytes_sent=len(data))
+
+    def _receive(self, body_bytes: int) -> list[Frame]:
+        """What came in, waiting shortly for a reply of that size; only frames of this session."""
+        # At least so much: asking for more would mean to wait for what may not come.
+        due = protocol.REPLY_HEADER_BYTES + body_bytes + encoded_frame_bytes(0) - self._decoder.pending
+        try:
+            data = self._port.read(max(1, due))
+        except OSError as error:
+            raise _vanished(error) from error
+        frames = self._decoder.feed(data)
+        good = [frame for frame in frames if isinstance(frame, Frame)]
+        self._count(bytes_received=len(data), bad_frames=len(frames) - len(good))
+        return [frame for frame in good if frame.session == self._session]
+
+    def _count(self, **more: int) -> None:
+        old = self._statistics
+        self._statistics = replace(old, **{name: getattr(old, name) + count for name, count in more.items()})
+
+
+def _patience(payload_bytes: int, body_bytes: int) -> float:
+    """How long to wait for an answer to a request that takes no work: line both ways, and the half second."""
+    return PATIENCE_SECONDS + line_seconds(encoded_frame_bytes(payload_bytes) + encoded_frame_bytes(body_bytes))
+
+
+def _body(message: Message, answer: Frame) -> bytes:
+    body = protocol.decode_reply(message, answer.payload)
+    if isinstance(body, Refusal):
+        raise refusal_error(message, body)
+    return body
+
+
+def _silent(message: Message) -> NNLiteError:
+    if message == Message.HELLO:
+        return DeviceTimeoutError(
+            "the port opens but nothing answers there. Is it the right port, does the board have power, "
+            "and is nnlite's firmware on it ('nnlite firmware')?"
+        )
+    return DeviceTimeoutError(
+        f"the device fell silent during {message.name}; the model that was committed last serves on. "
+        "Check its cable and power, then run the command again"
+    )
+
+
+def _vanished(error: OSError) -> NNLiteError:
+    return PortError(
+        f"the port vanished ({error}); the model that was committed last serves on. Plug the board in again"
+    )

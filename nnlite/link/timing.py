@@ -1,0 +1,86 @@
+"""How long a device may take before its silence means something (docs/PROTOCOL.md, Timeouts).
+
+Upper bounds, not estimates: a request that is still being carried out must not be sent again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnlite.link.protocol import Hello
+
+__all__ = ["ATTEMPTS", "BAUD", "PATIENCE_SECONDS", "Timing", "line_seconds"]
+
+#: how long an answer may take beyond the work and the line
+PATIENCE_SECONDS = 0.5
+#: how often a request is sent in all
+ATTEMPTS = 5
+
+#: of the line, 8N1
+BAUD = 115_200
+_BITS_PER_BYTE = 10
+#: flash words of both chip families take 41 to 46 us; HELLO does not tell
+_PROGRAM_WORD_SECONDS = 100e-6
+#: BLAKE2s with the reading of both slots' records, per byte of image
+_DIGEST_CYCLES_PER_BYTE = 250
+_CYCLES_PER_MULTIPLY_ACCUMULATE = 700
+_CYCLES_PER_ROW = 20_000
+
+
+def line_seconds(count: int) -> float:
+    """Time that `count` bytes take on the line."""
+    return count * _BITS_PER_BYTE / BAUD
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Upper bounds for one device.
+
+    Attributes
+    ----------
+    clock_hz, page_bytes, erase_page_us : as HELLO gives them.
+    slot_bytes : longest image in either slot.
+    """
+
+    clock_hz: int
+    page_bytes: int
+    erase_page_us: int
+    slot_bytes: int
+
+    @classmethod
+    def of(cls, hello: Hello) -> Timing:
+        """From what a device says about itself."""
+        longest = max((slot.length for slot in hello.slots), default=0)
+        return cls(hello.clock_hz, hello.page_bytes, hello.erase_page_us, longest)
+
+    def erase_seconds(self, image_bytes: int) -> float:
+        """The record page and the pages of an image."""
+        return (1 + -(-image_bytes // self.page_bytes)) * self.erase_page_us * 1e-6
+
+    def program_seconds(self, count: int) -> float:
+        """Programming `count` bytes."""
+        return count / 4 * _PROGRAM_WORD_SECONDS
+
+    def verify_seconds(self) -> float:
+        """Both slots digested."""
+        return 2 * self._digest_seconds(self.slot_bytes)
+
+    def commit_seconds(self, image_bytes: int) -> float:
+        """The new image digested, the record written, and the boot rule applied to both slots."""
+        return self._digest_seconds(2 * image_bytes + self.slot_bytes) + self.program_seconds(256)
+
+    def learn_commit_seconds(self, image_bytes: int) -> float:
+        """A commit with all the erasing, programming and comparing before it."""
+        return (
+            self.erase_seconds(image_bytes)
+            + self.program_seconds(image_bytes)
+            + self._digest_seconds(image_bytes)
+            + self.commit_seconds(image_bytes)
+        )
+
+    def compute_seconds(self, rows: int, multiply_accumulates: int) -> float:
+        """`rows` rows of so many multiply-accumulates each."""
+        return rows * (_CYCLES_PER_ROW + _CYCLES_PER_MULTIPLY_ACCUMULATE * multiply_accumulates) / self.clock_hz
+
+    def _digest_seconds(self, count: int) -> float:
+        return count * _DIGEST_CYCLES_PER_BYTE / self.clock_hz
