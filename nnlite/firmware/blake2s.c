@@ -20,8 +20,8 @@ static const uint8_t SIGMA[10][16] = {
 
 /* The quarters of a round as indices into v: four columns, then four diagonals (section 3.2). */
 static const uint8_t MIX[8][4] = {
-    {0, 4, 8, 12}, {1, 5, 9, 13}, {2, 6, 10, 14}, {3, 7, 11, 15},
-    {0, 5, 10, 15}, {1, 6, 11, 12}, {2, 7, 8, 13}, {3, 4, 9, 14},
+    {0, 4, 8, 12},  {1, 5, 9, 13},  {2, 6, 10, 14}, {3, 7, 11, 15},
+    {0, 5, 10, 15}, {1, 6, 11, 12}, {2, 7, 8, 13},  {3, 4, 9, 14},
 };
 
 static uint32_t rotate_right(uint32_t word, unsigned bits)

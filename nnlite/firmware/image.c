@@ -125,8 +125,7 @@ uint32_t image_learning_bytes(const image_t *image, uint32_t batch_size)
     const uint32_t limit = UINT32_MAX / 4; /* floats that 32 bits count the bytes of */
     uint32_t sample = nn_activation_count(&image->shape) + nn_gradient_count(&image->shape);
     uint32_t targets = image->shape.output == OUTPUT_FUNCTION_LINEAR ? image->outputs : 0;
-    if (image->parameter_count > limit - targets ||
-        batch_size > (limit - targets - image->parameter_count) / sample) {
+    if (image->parameter_count > limit - targets || batch_size > (limit - targets - image->parameter_count) / sample) {
         return UINT32_MAX;
     }
     return 4 * (image->parameter_count + batch_size * sample + targets);

@@ -10,8 +10,8 @@
 
 typedef struct {
     bool learning;
-    uint32_t position; /* words of the stream that came so far */
-    uint32_t filled;   /* words of the row that is coming in */
+    uint32_t position;    /* words of the stream that came so far */
+    uint32_t filled;      /* words of the row that is coming in */
     const float *outputs; /* of the last row that ran; null before */
 
     /* learning only; all three lie in the arena */

@@ -36,8 +36,8 @@ static struct {
     slots_t slots;
     model_t model;
 
-    uint16_t session; /* 0 for none */
-    uint16_t sequence; /* of the last request */
+    uint16_t session;      /* 0 for none */
+    uint16_t sequence;     /* of the last request */
     uint8_t answered_type; /* of the request whose reply `tx` still holds; 0 for none */
     uint16_t answered_sequence;
     uint8_t last_status; /* last refusal since power-up */
@@ -554,8 +554,8 @@ static bool is_repeatable(uint8_t type)
 
 static void handle(const request_t *request)
 {
-    if (!is_repeatable(request->type) && request->session == device.session &&
-        request->type == device.answered_type && request->sequence == device.answered_sequence) {
+    if (!is_repeatable(request->type) && request->session == device.session && request->type == device.answered_type &&
+        request->sequence == device.answered_sequence) {
         transmit(); /* `tx` still holds the answer */
         return;
     }

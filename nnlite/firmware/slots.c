@@ -65,8 +65,7 @@ static uint8_t slot_state(unsigned slot, image_t *image)
     if (record->commit == ERASED) {
         return SLOT_STATE_UNCOMMITTED;
     }
-    if (record->commit != RECORD_COMMIT ||
-        frame_crc32(0, (const uint8_t *)record, RECORD_CRC_OFFSET) != record->crc ||
+    if (record->commit != RECORD_COMMIT || frame_crc32(0, (const uint8_t *)record, RECORD_CRC_OFFSET) != record->crc ||
         record->length > SLOT_IMAGE_BYTES) {
         return SLOT_STATE_BROKEN;
     }

@@ -92,8 +92,8 @@ bool nn_apply(const nn_shape_t *shape, float *parameters, const float *X, float 
     for (uint32_t n = 1; n <= shape->layers; n++) {
         uint32_t inputs = shape->sizes[n - 1];
         uint32_t outputs = shape->sizes[n];
-        bool layer = nn_sgd_update(parameters, parameters + inputs * outputs, X, dA, rate, samples, x_stride,
-                                   da_stride, inputs, outputs);
+        bool layer = nn_sgd_update(parameters, parameters + inputs * outputs, X, dA, rate, samples, x_stride, da_stride,
+                                   inputs, outputs);
         finite = finite && layer;
         parameters += inputs * outputs + outputs;
         X += inputs;

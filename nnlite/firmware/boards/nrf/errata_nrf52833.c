@@ -1,14 +1,14 @@
 /* nRF52833: errata 36 and 66 of the nRF52833 Errata v1.6, and the debug port's lock of the newer revisions. */
-#include "errata.h"
 #include "../../board.h"
+#include "errata.h"
 #include "registers.h"
 
 #define CLOCK_EVENTS_DONE REGISTER(0x4000010Cu)
 #define CLOCK_EVENTS_CTTO REGISTER(0x40000110u)
 #define CLOCK_CTIV REGISTER(0x40000538u)
-#define TEMP_A0 0x4000C520u /* A0 to A5 */
-#define TEMP_B0 0x4000C540u /* B0 to B5 */
-#define TEMP_T0 0x4000C560u /* T0 to T4 */
+#define TEMP_A0 0x4000C520u      /* A0 to A5 */
+#define TEMP_B0 0x4000C540u      /* B0 to B5 */
+#define TEMP_T0 0x4000C560u      /* T0 to T4 */
 #define FICR_TEMP_A0 0x10000404u /* the same 17 words in a row */
 #define UICR_APPROTECT REGISTER(0x10001208u)
 #define APPROTECT_DISABLE REGISTER(0x40000558u)

@@ -13,8 +13,7 @@ void board_init(void)
     /* The UART's rate is only as good as the clock: the RC oscillator is off by up to 6 % (PS 5.4.1). */
     CLOCK_EVENTS_HFCLKSTARTED = 0;
     CLOCK_TASKS_HFCLKSTART = 1;
-    while (CLOCK_EVENTS_HFCLKSTARTED == 0) {
-    }
+    while (CLOCK_EVENTS_HFCLKSTARTED == 0) {}
 
     /* Idle high before the pin becomes an output, or the interface chip sees a break (RM 28.5, PS 6.32.4). */
     GPIO_OUTSET(UART_TX_PIN) = 1u << (UART_TX_PIN % 32u);
@@ -61,8 +60,7 @@ bool board_uart_sent(void)
 
 static void wait_until_ready(void)
 {
-    while (NVMC_READY == 0) {
-    }
+    while (NVMC_READY == 0) {}
 }
 
 void board_flash_erase_page(uint32_t address)

@@ -30,8 +30,8 @@
 #define GPIO_BASE(pin) (0x50000000u + ((pin) / 32u) * 0x300u)
 #define GPIO_OUTSET(pin) REGISTER(GPIO_BASE(pin) + 0x508u)
 #define GPIO_PIN_CNF(pin) REGISTER(GPIO_BASE(pin) + 0x700u + 4u * ((pin) % 32u))
-#define GPIO_PIN_CNF_OUTPUT 0x3u         /* DIR output, INPUT disconnected */
-#define GPIO_PIN_CNF_INPUT_PULLUP 0xCu   /* DIR input, INPUT connected, PULL up */
+#define GPIO_PIN_CNF_OUTPUT 0x3u       /* DIR output, INPUT disconnected */
+#define GPIO_PIN_CNF_INPUT_PULLUP 0xCu /* DIR input, INPUT connected, PULL up */
 
 #define NVMC_READY REGISTER(0x4001E400u)
 #define NVMC_CONFIG REGISTER(0x4001E504u)

@@ -24,6 +24,5 @@ void startup_run(void)
 
 void startup_fault(void)
 {
-    for (;;) {
-    }
+    for (;;) {}
 }
