@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -20,12 +20,12 @@ def _bitcast(source: Any, target: Any, llvm_type: ir.Type) -> Any:
     return target(source), generate
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _bits_of_float(typing_context: Any, value: Any) -> Any:
     return _bitcast(types.float32, types.int32, ir.IntType(32))
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _float_of_bits(typing_context: Any, bits: Any) -> Any:
     return _bitcast(types.int32, types.float32, ir.FloatType())
 

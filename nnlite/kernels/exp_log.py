@@ -56,7 +56,7 @@ def exp_f32(x: np.float32) -> np.float32:
 
     e^x = 2^k e^r with k the integer nearest to x / ln 2, and e^r = 1 + (r + r^2 P(r)).
     """
-    if x != x:
+    if x != x:  # noqa: PLR0124  NaN
         return x
     if x > _EXP_LARGEST:
         return _INF
@@ -87,7 +87,7 @@ def log_f32(x: np.float32) -> np.float32:
     is f - (f^2 / 2 - s (f^2 / 2 + z Q(z))), z = s^2. -inf at 0, NaN below.
     """
     k = np.int64(0)
-    if x != x or x == _INF:
+    if x != x or x == _INF:  # noqa: PLR0124  NaN
         return x
     if x == _ZERO:
         return -_INF

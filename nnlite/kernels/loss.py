@@ -22,7 +22,7 @@ def softmax_cross_entropy(logits: Vector, label: int, dA: Vector) -> np.float32:
     """
     largest = logits[0]
     for j in range(1, dA.size):
-        if logits[j] > largest:
+        if logits[j] > largest:  # noqa: PLR1730  as in C
             largest = logits[j]
     total = np.float32(0.0)
     for j in range(dA.size):

@@ -21,7 +21,7 @@ def softmax(a: Vector, out: Vector) -> None:
     """
     largest = a[0]
     for j in range(1, out.size):
-        if a[j] > largest:
+        if a[j] > largest:  # noqa: PLR1730  as in C
             largest = a[j]
     total = np.float32(0.0)
     for j in range(out.size):

@@ -164,8 +164,11 @@ def forward_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix) -> No
     a = np.empty(widest, np.float32)
     b = np.empty(widest, np.float32)
     for k in range(X.shape[0]):
-        a[: X.shape[1]] = X[k]
-        out[k] = forward(shape, parameters, a, b)
+        for i in range(X.shape[1]):
+            a[i] = X[k, i]
+        logits = forward(shape, parameters, a, b)
+        for j in range(out.shape[1]):
+            out[k, j] = logits[j]
 
 
 @kernel
@@ -201,7 +204,8 @@ def train_rows(
     for t in range(order.size):
         row = order[t]
         record = records[filled]
-        record[: X.shape[1]] = X[row]
+        for i in range(X.shape[1]):
+            record[i] = X[row, i]
         forward_record(shape, parameters, record)
         for j in range(record.size - outputs, record.size):
             if not is_finite(record[j]):
