@@ -22,14 +22,13 @@ from firmware_sim.cpu import CALL_CYCLES, CALL_INSTRUCTIONS, CALLS, Cpu, CpuStat
 from firmware_sim.errors import FirmwareFault, PowerCutError, SimulatorError
 from firmware_sim.faults import Line
 from firmware_sim.hexfile import parse_hex
+from firmware_sim.idle import Idle
 from firmware_sim.peripherals.base import Refused
 from firmware_sim.peripherals.uart import Uart
 from nnlite.profile import Profile
 
 __all__ = ["Board", "Measurement", "Snapshot", "open_board", "running_board"]
 
-#: polls of unset flags in a row, and instructions between two of them, that make a waiting loop
-_POLLS, _POLL_INSTRUCTIONS = 6, 100
 _FOREVER = 1 << 62
 _numbers = itertools.count(1)
 _running: weakref.WeakValueDictionary[int, Board] = weakref.WeakValueDictionary()
@@ -86,9 +85,8 @@ class Board:
         self._load(image if image is not None else profile.firmware_hex())
         self._fault: FirmwareFault | None = None
         self._powered = False
-        self._quiet = 0
+        self._idle = Idle(self.cpu)
         self._polled_now = False
-        self._polled_at = 0
         self._inbox = bytearray()
         _running[self.number] = self
         self.boot()
@@ -98,7 +96,9 @@ class Board:
         for address, data in parse_hex(text):
             at = address - self.profile.flash_start
             if not 0 <= at <= self._flash.size - len(data):
-                raise SimulatorError(f"the firmware has bytes at {address:#010x}, where {self.profile.name} has no flash")
+                raise SimulatorError(
+                    f"the firmware has bytes at {address:#010x}, where {self.profile.name} has no flash"
+                )
             self._flash[at : at + len(data)] = np.frombuffer(data, np.uint8)
             end = max(end, at + len(data))
         self.firmware_bytes = end
@@ -120,15 +120,16 @@ class Board:
         self.cpu.stop_at(cycles)
 
     def polled(self) -> None:
-        """The firmware read a flag that is not set. In a loop that does nothing else, time jumps to the next event,
+        """The firmware read a flag that is not set. When it does nothing but wait, time jumps to the next event,
         or to the end of the run; `cycles` counts that time, `instructions` only what was executed."""
         self._polled_now = True
-        executed = self.cpu.instructions
-        self._quiet = self._quiet + 1 if executed - self._polled_at <= _POLL_INSTRUCTIONS else 0
-        self._polled_at = executed
-        if self._quiet >= _POLLS:
+        if self._idle.polled():
             event = self.chip.next_event()
             self.skip_to(min(self.cpu.deadline, event if event is not None else _FOREVER))
+
+    def changed(self) -> None:
+        """A flag came up by itself: who waits will find it at one of the next looks."""
+        self._idle.busy()
 
     # ---- what the core meets ----
 
@@ -136,15 +137,15 @@ class Board:
         self._polled_now = False
         value = self.chip.read(address)
         if not self._polled_now:
-            self._quiet = 0
+            self._idle.busy()
         return value
 
     def _write(self, address: int, value: int) -> None:
-        self._quiet = 0
+        self._idle.busy()
         self.chip.write(address, value)
 
     def _flash_store(self, address: int, size: int, value: int) -> None:
-        self._quiet = 0
+        self._idle.busy()
         self.chip.nvmc.store(address, size, value)
 
     # ---- running ----
@@ -174,7 +175,7 @@ class Board:
         self._ram[:] = np.random.Generator(np.random.PCG64(0)).integers(0, 256, self._ram.size, np.uint8)
         self._fault = None
         self._powered = True
-        self._quiet = self._polled_at = 0
+        self._idle.busy()
         self._inbox.clear()
         self.chip.power_on()
         self.cpu.counters[:2] = 0
@@ -263,8 +264,7 @@ class Board:
         """
         limit = _FOREVER if timeout is None else self.cycles + round(timeout * self.profile.clock_hz)
         while len(self._inbox) < size and self.cycles < limit:
-            waiting = self.chip.next_event() is None and self._quiet >= _POLLS
-            if timeout is None and waiting:
+            if timeout is None and self._idle.waiting and self.chip.next_event() is None:
                 break
             self._run_to(limit if timeout is not None else self.cycles + self.profile.clock_hz, size)
         out = bytes(self._inbox[:size])
@@ -381,7 +381,7 @@ class Board:
         self.chip.restore(state.chip)
         self._powered = state.powered
         self._fault = None
-        self._quiet = self._polled_at = 0
+        self._idle.busy()
         self._inbox.clear()
 
     def close(self) -> None:
@@ -396,9 +396,7 @@ class Board:
         self.close()
 
 
-def open_board(
-    board: str | Profile, image: str | Path | None = None, *, revision: int | None = None
-) -> Board:
+def open_board(board: str | Profile, image: str | Path | None = None, *, revision: int | None = None) -> Board:
     """Boot a board.
 
     Parameters

@@ -45,7 +45,7 @@ class Uicr(Words):
     """User configuration: flash of its own page, programmable while NVMC allows it."""
 
     def __init__(self, base: int, time: Timeline, nvmc: Nvmc, names: dict[int, str]) -> None:
-        super().__init__("UICR", base, time, names, {offset: 0xFFFFFFFF for offset in names})
+        super().__init__("UICR", base, time, names, dict.fromkeys(names, 4294967295))
         self._nvmc = nvmc
 
     def power_on(self) -> None:
@@ -80,6 +80,7 @@ class Chip:
         identity = {0x060: 0x5EED0001, 0x064: 0x5EED0002}  # DEVICEID of the simulated specimen
         self.port0 = Gpio("GPIO P0", 0x50000000, time)
         self.blocks: list[tuple[_Window, Peripheral]] = []
+        self._found: dict[int, tuple[Peripheral, int]] = {}
         names = {0x010: "CODEPAGESIZE", 0x014: "CODESIZE", 0x060: "DEVICEID[0]", 0x064: "DEVICEID[1]"}
         sizes = {0x010: profile.page_bytes, 0x014: profile.flash_bytes // profile.page_bytes}
         if nrf52:
@@ -117,9 +118,13 @@ class Chip:
         return tuple((start, 0x100000) for start in starts)
 
     def _find(self, address: int) -> tuple[Peripheral, int]:
+        found = self._found.get(address)
+        if found is not None:
+            return found
         for window, peripheral in self.blocks:  # the smaller windows come first
             if window.start <= address < window.start + window.size:
-                return peripheral, address - peripheral.base
+                self._found[address] = peripheral, address - peripheral.base
+                return self._found[address]
         raise Refused(f"no peripheral that is simulated lies at {address:#010x}")
 
     def read(self, address: int) -> int:

@@ -60,6 +60,6 @@ class Line:
             self.passed[direction] += 1
             if key in self._drops or key[1] >= self._silent_from.get(direction, key[1] + 1):
                 continue
-            byte ^= self._flips.get(key, 0)
-            out += bytes([byte, byte]) if key in self._doubles else bytes([byte])
+            arrives = bytes([byte ^ self._flips.get(key, 0)])
+            out += arrives * 2 if key in self._doubles else arrives
         return bytes(out)

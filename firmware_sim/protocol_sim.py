@@ -131,5 +131,3 @@ def _write_state(path: Path, board: Board) -> None:
         os.replace(neighbour, path)
     except OSError as error:
         raise PathError(f"cannot keep the simulated board's flash in {path}: {error.strerror}") from error
-
-

@@ -31,14 +31,14 @@ def _registers(operands: str) -> int:
 
 def _cycles(mnemonic: str, operands: str, m4: bool) -> tuple[int, int]:
     """Cycles, and those that a jump to elsewhere adds."""
-    name = mnemonic.split(".")[0]
+    name = mnemonic.split(".", maxsplit=1)[0]
     if name.startswith(("push", "pop", "ldm", "stm", "vldm", "vstm", "vpush", "vpop")):
         return 1 + _registers(operands), 3 if "pc" in operands else 0
     if name in ("bl", "blx"):
         return 1, 3
     if _BRANCH.match(name):
         return 1, 2
-    if name.startswith("ldrd") or name.startswith("strd"):
+    if name.startswith(("ldrd", "strd")):
         return 3, 0
     if name.startswith(("ldr", "vldr")):
         return 2, 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from firmware_sim.errors import SimulatorError
@@ -29,6 +31,9 @@ class Timeline(Protocol):
     def polled(self) -> None:
         """The firmware read a flag that is not set: if it does nothing else, time may jump to the next event."""
 
+    def changed(self) -> None:
+        """A flag came up by itself, unseen yet."""
+
 
 class Peripheral(ABC):
     """A block of registers.
@@ -36,7 +41,7 @@ class Peripheral(ABC):
     `NAMES` lists every register there is, by offset; an access to another one is refused by name.
     """
 
-    NAMES: dict[int, str] = {}
+    NAMES: Mapping[int, str] = MappingProxyType({})
 
     def __init__(self, name: str, base: int, time: Timeline) -> None:
         self.name = name

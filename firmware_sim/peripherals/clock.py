@@ -63,6 +63,6 @@ class Clock(Peripheral):
         elif offset == 0x004 and value == 1:
             self._ready = None
         elif offset == 0x100:
-            self._seen = self._seen or value == 0 and self.crystal
+            self._seen = self._seen or (value == 0 and self.crystal)
         else:
             self.values[offset] = value

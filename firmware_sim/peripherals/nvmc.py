@@ -6,6 +6,8 @@ time the datasheet gives.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -27,7 +29,7 @@ class Nvmc(Peripheral):
     programmed : for each word, how often it was programmed since its page was erased.
     """
 
-    NAMES = {_READY: "READY", _READYNEXT: "READYNEXT", _CONFIG: "CONFIG", _ERASEPAGE: "ERASEPAGE"}
+    NAMES: Mapping[int, str] = {_READY: "READY", _READYNEXT: "READYNEXT", _CONFIG: "CONFIG", _ERASEPAGE: "ERASEPAGE"}
 
     def __init__(
         self,

@@ -94,6 +94,7 @@ class Uart(Peripheral):
         """Move in what has arrived by now."""
         while self.line and self.line[0][0] <= self.time.now:
             byte = self.line.popleft()[1]
+            self.time.changed()
             if not (self._receiving and self._connected(_PSELRXD, self._pins[1]) and self._rate() == self._host_baud):
                 continue  # nobody listens, or at another rate
             self.bytes_received += 1
@@ -108,6 +109,7 @@ class Uart(Peripheral):
         if self._sending_until is not None and self._sending_until <= self.time.now:
             self._sending_until = None
             self._events[_TXDRDY] = 1
+            self.time.changed()
 
     def next_event(self) -> int | None:
         times = [self.line[0][0]] if self.line else []

@@ -1,0 +1,62 @@
+"""Tells when the firmware only waits, so that simulated time may jump to whatever it waits for.
+
+It waits when, between two looks at the same unset flag, no register of the core and no byte of RAM has changed and
+nothing else happened on the bus: then it will do the same again until a peripheral gives another answer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from firmware_sim.cpu import Cpu
+
+__all__ = ["Idle"]
+
+#: flags that one waiting loop may look at; after so many others the loop is looked for anew
+_FLAGS = 8
+
+
+class Idle:
+    """Follows one core's looks at flags.
+
+    Parameters
+    ----------
+    cpu : the core, asked for its state from inside a register access.
+
+    Attributes
+    ----------
+    waiting : whether the last look found the core as an earlier one had.
+    """
+
+    def __init__(self, cpu: Cpu) -> None:
+        self._cpu = cpu
+        self._memory = cpu.ram.view(np.uint64)
+        self.waiting = False
+        self._place = 0
+        self._registers = b""
+        self._ram: npt.NDArray[np.uint64] | None = None
+        self._others = 0
+
+    def busy(self) -> None:
+        """Something else than a look at an unset flag happened."""
+        self.waiting = False
+        self._others = _FLAGS
+
+    def polled(self) -> bool:
+        """A look at an unset flag. Returns `waiting`."""
+        place = self._cpu.next_address
+        if place != self._place and self._others < _FLAGS:
+            self._others += 1
+            return self.waiting
+        registers = self._cpu.registers()
+        if self._others >= _FLAGS or registers != self._registers:
+            self.waiting = False
+            self._ram = None  # copied once the registers have come back: most loops that work never get there
+        elif self._ram is None or not np.array_equal(self._ram, self._memory):
+            self.waiting = False
+            self._ram = self._memory.copy()
+        else:
+            self.waiting = True
+        self._place, self._registers, self._others = place, registers, 0
+        return self.waiting
