@@ -1,119 +1,247 @@
-"""A model as it lies in flash and travels (docs/FORMAT.md, "Image"); the laptop's side of firmware/image.c."""
+"""A model as it lies in flash and travels: `Network` <-> bytes (docs/FORMAT.md, Image).
+
+The checks are those of firmware/image.c, in the same order. Where the bytes go is left to `nnlite.device`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import struct
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from nnlite import layout
 from nnlite.errors import DataError, IncompatibleError
-from nnlite.network import Floats, Network, check_labels
+from nnlite.layout import HiddenActivation, ImageFlag, OutputFunction, ParameterType
+from nnlite.link.wire import ImageFault
+from nnlite.network import Floats, Label, Network, check_labels
 
-__all__ = ["decode_image", "encode_image", "image_digest"]
+__all__ = [
+    "MAX_HEADER_BYTES",
+    "ImageError",
+    "ImageHeader",
+    "decode_header",
+    "decode_image",
+    "decode_labels",
+    "encode_image",
+    "image_digest",
+]
 
-_HIDDEN = {"relu": layout.HiddenActivation.RELU}
-_OUTPUT = {"linear": layout.OutputFunction.LINEAR, "softmax": layout.OutputFunction.SOFTMAX}
+_FIXED_BYTES = struct.calcsize(layout.IMAGE_HEADER)
+_FLOAT_BYTES = 4
+_UINT32_MAX = 2**32 - 1
+#: so much of any image holds its header and sizes
+MAX_HEADER_BYTES = layout.image_header_bytes(layout.MAX_LAYERS)
+
+
+class ImageError(IncompatibleError):
+    """Bytes that are not an image, or not one that this version can use.
+
+    Attributes
+    ----------
+    fault : the check of FORMAT.md that failed; None when it is the metadata, which a device does not read.
+    """
+
+    def __init__(self, fault: ImageFault | None, message: str) -> None:
+        super().__init__(f"the model image cannot be used: {message}")
+        self.fault = fault
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What an image says about itself before its floats.
+
+    Attributes
+    ----------
+    sizes : inputs, hidden..., outputs.
+    hidden, output : as `Network` names them.
+    standardised : whether mean and scale follow the sizes.
+    parameter_count : weights and biases.
+    metadata_bytes : of the metadata, without padding.
+    """
+
+    sizes: tuple[int, ...]
+    hidden: str
+    output: str
+    standardised: bool
+    parameter_count: int
+    metadata_bytes: int
+
+    @property
+    def floats_offset(self) -> int:
+        """Where the standardiser begins, or without one the parameters."""
+        return layout.image_header_bytes(len(self.sizes) - 1)
+
+    @property
+    def parameters_offset(self) -> int:
+        """Where the parameters begin."""
+        return self.floats_offset + (2 * self.sizes[0] * _FLOAT_BYTES if self.standardised else 0)
+
+    @property
+    def metadata_offset(self) -> int:
+        """Where the metadata begins."""
+        return self.parameters_offset + self.parameter_count * _FLOAT_BYTES
+
+    @property
+    def image_bytes(self) -> int:
+        """Length of the whole image."""
+        return self.metadata_offset + _padded_length(self.metadata_bytes)
 
 
 def image_digest(image: bytes) -> bytes:
-    """BLAKE2s-256 (RFC 7693), what the device computes over flash as read back."""
+    """BLAKE2s-256 (RFC 7693, no key), as the device computes it over its flash."""
     return hashlib.blake2s(image).digest()
 
 
-def _padded(data: bytes) -> bytes:
-    return data + b"\0" * (-len(data) % 4)
-
-
-def _float_bytes(values: Floats, what: str) -> bytes:
-    """Little-endian float32; -0 becomes +0.
-
-    Raises
-    ------
-    DataError : not float32, or not finite.
-    """
-    if values.dtype != np.float32:
-        raise DataError(f"the network's {what} are {values.dtype}; a device takes float32 only")
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
-        raise DataError(f"the network's {what} hold {values[bad[0]]} (number {bad[0]}); only finite values can be sent")
-    return (values + np.float32(0.0)).astype("<f4").tobytes()
-
-
 def encode_image(net: Network) -> bytes:
-    """The bytes of a network.
+    """The bytes of a network. Minus zero becomes plus zero.
 
     Raises
     ------
-    DataError : a value that is not finite or not float32, or labels longer than 65,535 bytes.
+    DataError : a value that is not finite, or labels that do not fit.
     """
-    metadata = layout.encode_metadata(net.labels)
+    labels = None if net.labels is None else check_labels(net.labels, net.sizes[-1])
+    metadata = layout.encode_metadata(labels)
     if len(metadata) > 0xFFFF:
-        raise DataError(f"the labels take {len(metadata)} bytes, an image holds 65535; shorten them")
-    standardised = net.mean is not None and net.scale is not None
+        raise DataError(f"the labels take {len(metadata):,} bytes, an image has room for 65,535; use shorter ones")
+    flags = 0
+    floats = b""
+    if net.mean is not None and net.scale is not None:
+        flags = ImageFlag.STANDARDISER
+        floats = _float_bytes(net.mean, "mean") + _float_bytes(net.scale, "scale")
     header = struct.pack(
         layout.IMAGE_HEADER,
         layout.IMAGE_MAGIC,
         layout.IMAGE_FORMAT,
         len(net.sizes) - 1,
-        _HIDDEN[net.hidden],
-        _OUTPUT[net.output],
-        layout.ParameterType.FLOAT32,
-        layout.ImageFlag.STANDARDISER if standardised else 0,
+        HiddenActivation[net.hidden.upper()],
+        OutputFunction[net.output.upper()],
+        ParameterType.FLOAT32,
+        flags,
         len(metadata),
         net.parameters.size,
     )
-    parts = [_padded(header + struct.pack(f"<{len(net.sizes)}H", *net.sizes))]
-    if net.mean is not None and net.scale is not None:
-        parts += [_float_bytes(net.mean, "means"), _float_bytes(net.scale, "scales")]
-    return b"".join([*parts, _float_bytes(net.parameters, "parameters"), _padded(metadata)])
+    sizes = struct.pack(f"<{len(net.sizes)}H", *net.sizes)
+    return _padded(header + sizes) + floats + _float_bytes(net.parameters, "parameters") + _padded(metadata)
 
 
-def decode_image(image: bytes) -> Network:
-    """The network of an image that a device sent.
+def decode_header(head: bytes, length: int) -> ImageHeader:
+    """The header of an image of `length` bytes, from its first `MAX_HEADER_BYTES` (or all, if it is shorter).
+
+    Makes every check of FORMAT.md but that of the floats.
 
     Raises
     ------
-    IncompatibleError : not an image, or of another format version.
-    DataError : fields that contradict each other, or values that cannot be.
+    ImageError : a check failed; the first one, in FORMAT.md's order.
     """
-    fixed = struct.calcsize(layout.IMAGE_HEADER)
-    if len(image) < fixed + 4 or int.from_bytes(image[:4], "little") != layout.IMAGE_MAGIC:
-        raise IncompatibleError("what the device holds is not an nnlite model")
-    (_, version, layers, hidden, output, kind, flags, metadata_bytes, count) = struct.unpack_from(layout.IMAGE_HEADER, image)
-    if version != layout.IMAGE_FORMAT or kind != layout.ParameterType.FLOAT32 or flags & ~layout.ImageFlag.STANDARDISER:
-        raise IncompatibleError(
-            f"the model on the device has format {version}, parameter type {kind}, flags {flags}; "
-            f"this version reads format {layout.IMAGE_FORMAT} with float32"
-        )
-    names = [name for name, code in _HIDDEN.items() if code == hidden], [n for n, code in _OUTPUT.items() if code == output]
-    if not names[0] or not names[1] or not 1 <= layers <= layout.MAX_LAYERS:
-        raise IncompatibleError(f"the model on the device has {layers} layers, activation {hidden}, output {output}")
-    start = layout.image_header_bytes(layers)
-    sizes = struct.unpack_from(f"<{layers + 1}H", image.ljust(start, b"\0"), fixed)
-    standardiser = 2 * sizes[0] if flags & layout.ImageFlag.STANDARDISER else 0
-    expected = sum(i * o + o for i, o in zip(sizes, sizes[1:], strict=False))
-    length = start + 4 * (standardiser + expected) + -(-metadata_bytes // 4) * 4
-    if 0 in sizes or count != expected or len(image) != length:
-        raise DataError(f"the model on the device contradicts itself: {len(image)} bytes, sizes {list(sizes)}")
-    floats = np.frombuffer(image, "<f4", standardiser + expected, start).astype(np.float32)
-    if not np.all(np.isfinite(floats)):
-        raise DataError("the model on the device holds values that are not finite")
-    net = Network(sizes, names[0][0], names[1][0])
-    if standardiser:
-        net.mean, net.scale = floats[: sizes[0]].copy(), floats[sizes[0] : standardiser].copy()
-    net.parameters[:] = floats[standardiser:]
-    net.labels = _labels(image[start + 4 * floats.size :][:metadata_bytes], sizes[-1])
+    if length < _FIXED_BYTES + 4 or length % 4:
+        raise ImageError(ImageFault.LENGTH, f"{length} bytes are no image's length; it is cut short")
+    (magic, version, layers, hidden, output, kind, flags, metadata_bytes, count) = struct.unpack_from(
+        layout.IMAGE_HEADER, head
+    )
+    _check(magic == layout.IMAGE_MAGIC, ImageFault.MAGIC, "it does not begin like one")
+    _check(version == layout.IMAGE_FORMAT, ImageFault.FORMAT, f"its format is {version}, this version knows 1")
+    _check(1 <= layers <= layout.MAX_LAYERS, ImageFault.LAYERS, f"it has {layers} layers, 1 to 16 are possible")
+    _check(hidden == HiddenActivation.RELU, ImageFault.HIDDEN, f"its hidden activation {hidden} is unknown")
+    _check(
+        output in (OutputFunction.LINEAR, OutputFunction.SOFTMAX),
+        ImageFault.OUTPUT,
+        f"its output function {output} is unknown",
+    )
+    _check(kind == ParameterType.FLOAT32, ImageFault.PARAMETER_TYPE, f"its parameter type {kind} is unknown")
+    _check(not flags & ~int(ImageFlag.STANDARDISER), ImageFault.FLAGS, f"its flags {flags:#04x} are unknown")
+
+    sizes_end = layout.image_header_bytes(layers)
+    _check(length >= sizes_end, ImageFault.LENGTH, f"{length} bytes do not hold its {layers + 1} sizes")
+    sizes = struct.unpack_from(f"<{layers + 1}H", head, _FIXED_BYTES)
+    _check(0 not in sizes, ImageFault.SIZE, f"a size is 0 in {list(sizes)}")
+    padding = head[_FIXED_BYTES + 2 * len(sizes) : sizes_end]
+    _check(not any(padding), ImageFault.PADDING, "the padding behind its sizes is not zero")
+    expected = sum(i * o + o for i, o in pairwise(sizes))
+    _check(
+        expected <= _UINT32_MAX and count == expected,
+        ImageFault.PARAMETER_COUNT,
+        f"it claims {count} parameters, its sizes make {expected}",
+    )
+    header = ImageHeader(
+        sizes,
+        HiddenActivation(hidden).name.lower(),
+        OutputFunction(output).name.lower(),
+        bool(flags & ImageFlag.STANDARDISER),
+        count,
+        metadata_bytes,
+    )
+    _check(
+        length == header.image_bytes,
+        ImageFault.LENGTH,
+        f"it has {length} bytes, its header makes {header.image_bytes}",
+    )
+    return header
+
+
+def decode_image(image: bytes) -> Network:
+    """The network of an image.
+
+    Raises
+    ------
+    ImageError : a check of FORMAT.md failed; `fault` tells which.
+    """
+    header = decode_header(image, len(image))
+    floats = np.frombuffer(image, "<f4", (header.metadata_offset - header.floats_offset) // 4, header.floats_offset)
+    bad = np.flatnonzero(~np.isfinite(floats))
+    if bad.size:
+        raise ImageError(ImageFault.NON_FINITE, f"its float number {bad[0]} is {floats[bad[0]]}")
+    floats = floats.astype(np.float32) + np.float32(0.0)  # -0 + 0 is +0
+    net = Network([1, 1], header.hidden, header.output)
+    net.sizes = header.sizes
+    net.parameters = floats[floats.size - header.parameter_count :].copy()
+    if header.standardised:
+        inputs = header.sizes[0]
+        net.mean, net.scale = floats[:inputs].copy(), floats[inputs : 2 * inputs].copy()
+    net.labels = decode_labels(image[header.metadata_offset :][: header.metadata_bytes], header)
     return net
 
 
-def _labels(metadata: bytes, outputs: int) -> tuple[str | int, ...] | None:
+def decode_labels(metadata: bytes, header: ImageHeader) -> tuple[Label, ...] | None:
+    """The class labels in an image's metadata, or None.
+
+    Raises
+    ------
+    ImageError : the metadata is not what FORMAT.md says, or the labels do not fit the outputs.
+    """
     if not metadata:
         return None
     try:
-        labels = json.loads(metadata.decode("utf-8")).get("labels")
-    except (ValueError, AttributeError) as error:
-        raise DataError(f"the metadata of the model on the device is not what FORMAT.md says: {error}") from error
-    return None if labels is None else check_labels(labels, outputs)
+        content = json.loads(metadata.decode("utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it is not a JSON object")
+        labels = content.get("labels")
+        return None if labels is None else check_labels(labels, header.sizes[-1])
+    except (ValueError, RecursionError) as error:  # DataError is a ValueError
+        raise ImageError(None, f"its metadata is damaged: {error}") from error
+
+
+def _check(holds: bool, fault: ImageFault, message: str) -> None:
+    if not holds:
+        raise ImageError(fault, message)
+
+
+def _float_bytes(values: Floats, name: str) -> bytes:
+    floats = np.asarray(values, "<f4")
+    bad = np.flatnonzero(~np.isfinite(floats))
+    if bad.size:
+        raise DataError(
+            f"the model's {name} number {bad[0]} is {floats[bad[0]]}; only finite values can be sent. Train it again"
+        )
+    return (floats + np.float32(0.0)).astype("<f4").tobytes()
+
+
+def _padded_length(length: int) -> int:
+    return (length + 3) // 4 * 4
+
+
+def _padded(data: bytes) -> bytes:
+    return data.ljust(_padded_length(len(data)), b"\0")

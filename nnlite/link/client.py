@@ -42,7 +42,7 @@ class Statistics:
     Attributes
     ----------
     bytes_sent, bytes_received : seen from the laptop.
-    retransmissions : requests that were sent again.
+    retransmissions : requests that were sent again; HELLOs apart, since a board that starts does not hear the first.
     bad_frames : pieces that came in and were no frames.
     """
 
@@ -106,11 +106,12 @@ class Client:
         """Give the port back."""
         self._port.close()
 
-    def hello(self) -> Hello:
+    def hello(self, attempts: int = ATTEMPTS) -> Hello:
         """Open a new session. The device drops whatever the last one left half done."""
         self._settle()
         self._session = 1 + secrets.randbelow(0xFFFF)
-        hello = protocol.decode_hello(self._request(Message.HELLO, protocol.hello_request()))
+        body = self._request(Message.HELLO, protocol.hello_request(), attempts=attempts)
+        hello = protocol.decode_hello(body)
         self._payload_bytes = min(hello.payload_bytes, _PAYLOAD_LIMIT)
         self._timing = Timing.of(hello)
         return hello
@@ -149,14 +150,13 @@ class Client:
             attempts = 0 if transfer.received > before else attempts + 1
         return transfer.data
 
-    def run(self, frame: StreamFrame, probabilities: bool, multiply_accumulates: int, outputs: int) -> RunReply:
+    def run(self, frame: StreamFrame, probabilities: bool, outputs: int, work_seconds: float) -> RunReply:
         """Send words of a RUN stream and wait for the outputs of the rows that they complete."""
-        work = self._timing.compute_seconds(frame.rows, multiply_accumulates)
         words = frame.rows * outputs
         expected = struct.calcsize(wire.RUN_REPLY) + _WORD_BYTES * (words if words <= self.reply_words else 0)
         flags = RunFlag.PROBABILITIES if probabilities else 0
         request = protocol.stream_request(frame.position, frame.words)
-        return protocol.decode_run(self._request(Message.RUN, request, work, expected, flags))
+        return protocol.decode_run(self._request(Message.RUN, request, work_seconds, expected, flags))
 
     def learn_begin(self, learning_rate: float, batch_size: int, optimizer: Optimizer) -> int:
         """Start learning. Returns the arena bytes used."""
@@ -166,14 +166,12 @@ class Client:
             self._request(Message.LEARN_BEGIN, request, work, struct.calcsize(wire.LEARN_BEGIN_REPLY))
         )
 
-    def learn(self, frame: StreamFrame, end_of_epoch: bool, multiply_accumulates: int) -> LearnReply:
+    def learn(self, frame: StreamFrame, end_of_epoch: bool, work_seconds: float) -> LearnReply:
         """Send words of a LEARN stream and wait until the rows that they complete were trained on."""
-        # The end of an epoch may apply a batch that earlier frames filled; one row's work covers it.
-        work = self._timing.compute_seconds(frame.rows + 1, multiply_accumulates)
         flags = LearnFlag.END_OF_EPOCH if end_of_epoch else 0
         request = protocol.stream_request(frame.position, frame.words)
         expected = struct.calcsize(wire.LEARN_REPLY)
-        return protocol.decode_learn(self._request(Message.LEARN, request, work, expected, flags))
+        return protocol.decode_learn(self._request(Message.LEARN, request, work_seconds, expected, flags))
 
     def learn_commit(self, image_bytes: int) -> ModelReply:
         """Write what was learned into the other slot and let it serve."""
@@ -204,7 +202,7 @@ class Client:
         frame = self._next_frame(message, payload, flags)
         for attempt in range(attempts):
             if attempt:
-                self._count(retransmissions=1)
+                self._count(retransmissions=int(message != Message.HELLO))
                 self._line_is_clean = False
             deadline = self._clock() + work_seconds + _patience(len(payload), body_bytes)
             self._unanswered = (frame, deadline)

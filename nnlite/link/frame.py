@@ -111,7 +111,8 @@ def decode_frame(encoded: bytes) -> Frame | BadFrame:
     content, crc = body[:-FRAME_CRC_BYTES], body[-FRAME_CRC_BYTES:]
     if zlib.crc32(content) != int.from_bytes(crc, "little"):
         return BadFrame("crc", len(encoded))
-    return Frame(*struct.unpack_from(FRAME_HEADER, content), content[_HEADER_BYTES:])
+    kind, flags, session, sequence = struct.unpack_from(FRAME_HEADER, content)
+    return Frame(kind, flags, session, sequence, content[_HEADER_BYTES:])
 
 
 def encoded_frame_bytes(payload_bytes: int) -> int:

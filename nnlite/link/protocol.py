@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from nnlite.errors import DeviceError
 from nnlite.link import wire
@@ -121,6 +122,15 @@ class Hello:
     def serving(self) -> Slot | None:
         """The slot that serves."""
         return next((slot for slot in self.slots if slot.index == self.active_slot), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values for JSON: states by name, digests as hex."""
+        plain = asdict(self)
+        plain["slots"] = [
+            plain_slot | {"state": slot.state.name.lower(), "digest": slot.digest.hex()}
+            for plain_slot, slot in zip(plain["slots"], self.slots, strict=True)
+        ]
+        return plain | {name: list(plain[name]) for name in ("protocol", "baud_rates", "last_error")}
 
 
 @dataclass(frozen=True)
@@ -321,7 +331,7 @@ def _slot(value: bytes) -> Slot:
     return Slot(index, SlotState(state), *rest)
 
 
-def _unpack(layout: str, message: Message, body: bytes) -> tuple[int, ...]:
+def _unpack(layout: str, message: Message, body: bytes) -> tuple[Any, ...]:
     if len(body) != struct.calcsize(layout):
         raise _malformed(message, body, str(struct.calcsize(layout)))
     return struct.unpack(layout, body)

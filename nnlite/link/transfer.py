@@ -43,7 +43,7 @@ class FlashTransfer:
         self._limit = 0
         self._to_send = 0
         self._ever_sent = 0
-        self._unanswered: deque[tuple[int, int]] = deque()  # sequence and end of each block on the line
+        self._unanswered: deque[tuple[int, Block]] = deque()  # by sequence: what may still be on the line
         self._refused = False
         self._stalls = 0
         self._take(credit)
@@ -71,7 +71,9 @@ class FlashTransfer:
     def next_block(self) -> Block | None:
         """The block to send now; None when there is no credit for it, or answers are awaited first."""
         end = min(self._to_send + self._block_bytes, self._length)
-        if self._refused or self._to_send == self._length or end > self._limit:
+        # Blocks that went out again although the device had them lie before its credit, but on the line all the same.
+        ahead = end - self._to_send + sum(block.end - block.offset for _, block in self._unanswered)
+        if self._refused or self._to_send == self._length or end > self._limit or ahead > self._limit - self._next:
             return None
         return Block(self._to_send, end, again=self._to_send < self._ever_sent)
 
@@ -79,7 +81,7 @@ class FlashTransfer:
         """Note that a block went out as the request of this sequence."""
         self._to_send = block.end
         self._ever_sent = max(self._ever_sent, block.end)
-        self._unanswered.append((sequence, block.end))
+        self._unanswered.append((sequence, block))
 
     def answered(self, sequence: int, credit: Credit) -> None:
         """Take the answer to the request of this sequence.
@@ -97,8 +99,8 @@ class FlashTransfer:
         known = any(one == sequence for one, _ in self._unanswered)
         refused = not known
         while self._unanswered:
-            one, end = self._unanswered.popleft()
-            refused = refused or credit.next_offset < end
+            one, block = self._unanswered.popleft()
+            refused = refused or credit.next_offset < block.end
             if not known or one == sequence:
                 break
         self._take(credit)
@@ -205,7 +207,10 @@ class StreamFrame:
 def split_rows(
     data: bytes, row_words: int, frame_words: int, frame_rows: int, position: int = 0
 ) -> Iterator[StreamFrame]:
-    """Cut rows into frames: whole rows where one fits a frame, else a row in pieces; every row ends a frame or lies in one.
+    """Cut rows into frames: whole rows where one fits a frame, else each row in pieces of its own.
+
+    So a row that a frame completes is the last in it: outputs that are read with READ lie where the words of the
+    next row would go.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ import shutil
 import struct
 import subprocess
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ Ask = Callable[[str, bytes], str]
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """Send one command to the natively built files; the sanitizers end the process at the first misstep."""
     gcc = shutil.which("gcc")
     if gcc is None:
@@ -34,20 +34,21 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
     program = tmp_path_factory.mktemp("native") / "native"
     sources = [ROOT / "tests" / "firmware" / "native.c", *(FIRMWARE / name for name in PORTABLE)]
     sources += sorted((ROOT / "nnlite" / "runtime").glob("*.c"))
-    flags = "-std=c99 -O1 -g -ffp-contract=off -Wall -Wextra -Wconversion -Werror -fsanitize=address,undefined -fno-sanitize-recover=all"
+    flags = "-std=c99 -O1 -g -ffp-contract=off -Wall -Wextra -Wconversion -Werror"
+    flags += " -fsanitize=address,undefined -fno-sanitize-recover=all"
     subprocess.run([gcc, *flags.split(), f"-I{FIRMWARE}", *map(str, sources), "-o", str(program)], check=True)
-    process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-    assert process.stdin is not None
-    assert process.stdout is not None
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
 
-    def exchange(command: str, data: bytes) -> str:
-        process.stdin.write(f"{command} {data.hex()}\n")  # type: ignore[union-attr]
-        process.stdin.flush()  # type: ignore[union-attr]
-        answer = process.stdout.readline()  # type: ignore[union-attr]
-        assert answer, f"{command} {data.hex()} ended the process"
-        return answer.strip()
+        def exchange(command: str, data: bytes) -> str:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(f"{command} {data.hex()}\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+            assert answer, f"{command} {data.hex()} ended the process"
+            return answer.strip()
 
-    return exchange
+        yield exchange
 
 
 @given(data=st.binary(max_size=600))
@@ -73,7 +74,9 @@ def test_decoding_anything_stays_inside_the_buffer(ask: Ask, data: bytes) -> Non
 def image(sizes: list[int], output: int = 1, flags: int = 0, metadata: bytes = b"", value: float = 0.5) -> bytes:
     """An image straight from docs/FORMAT.md, on purpose not by nnlite.image."""
     count = planner.parameter_count(sizes)
-    head = struct.pack(layout.IMAGE_HEADER, layout.IMAGE_MAGIC, 1, len(sizes) - 1, 1, output, 0, flags, len(metadata), count)
+    head = struct.pack(
+        layout.IMAGE_HEADER, layout.IMAGE_MAGIC, 1, len(sizes) - 1, 1, output, 0, flags, len(metadata), count
+    )
     body = np.full(count + (2 * sizes[0] if flags & 1 else 0), value, np.float32).tobytes()
     table = struct.pack(f"<{len(sizes)}H", *sizes)
     return head + table + b"\0" * (-len(table) % 4) + body + metadata + b"\0" * (-len(metadata) % 4)
@@ -82,9 +85,7 @@ def image(sizes: list[int], output: int = 1, flags: int = 0, metadata: bytes = b
 SIZES = st.lists(st.integers(1, 40), min_size=2, max_size=17)
 
 
-@given(
-    sizes=SIZES, output=st.integers(0, 1), flags=st.integers(0, 1), metadata=st.binary(max_size=9)
-)
+@given(sizes=SIZES, output=st.integers(0, 1), flags=st.integers(0, 1), metadata=st.binary(max_size=9))
 def test_memory_sums_are_the_planners(ask: Ask, sizes: list[int], output: int, flags: int, metadata: bytes) -> None:
     name = ["linear", "softmax"][output]
     learning = [sum(planner.learning_bytes(sizes, name, batch).values()) for batch in (1, 7)]

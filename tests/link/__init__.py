@@ -1,0 +1,1 @@
+"""Tests of the laptop's end of the link."""
