@@ -68,9 +68,8 @@ def encode_labels(y: npt.ArrayLike, labels: tuple[Label, ...] | None, outputs: i
         raise DataError(f"the labels have the shape {given.shape}; one label a sample is needed")
     index = {label: n for n, label in enumerate(labels if labels is not None else range(outputs))}
     encoded = np.empty(given.size, np.int64)
-    for row, label in enumerate(given.tolist()):
-        if isinstance(label, float) and label.is_integer():
-            label = int(label)
+    for row, value in enumerate(given.tolist()):
+        label = int(value) if isinstance(value, float) and value.is_integer() else value
         if label not in index:
             known = ", ".join(map(str, index)) if len(index) <= 20 else f"{len(index)} classes"
             raise DataError(f"row {row}: the model has no label '{label}'; it has {known}")
@@ -86,8 +85,11 @@ def encode_targets(y: npt.ArrayLike, outputs: int) -> Floats:
 
 def _new_labels(y: npt.ArrayLike, outputs: int) -> tuple[Label, ...]:
     """Labels for a network that has none: the sorted values of y, which must be as many as outputs."""
+    given = np.asarray(y)
+    if given.ndim != 1:
+        raise DataError(f"the labels have the shape {given.shape}; one label a sample is needed")
     try:
-        values = np.unique(np.asarray(y)).tolist()
+        values = np.unique(given).tolist()
     except TypeError as error:
         raise DataError(f"labels must be all text or all integers: {error}") from error
     values = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
@@ -233,7 +235,9 @@ def _check_arguments(
         raise UsageError(f"epochs must be at least 1, not {epochs}")
     if not 1 <= batch_size <= 65_535:
         raise UsageError(f"the batch size must be from 1 to 65535, not {batch_size}")
-    if not 0 < np.float32(learning_rate) < np.inf:
+    with np.errstate(over="ignore", under="ignore"):
+        usable = 0 < np.float32(learning_rate) < np.inf
+    if not usable:
         raise UsageError(f"the learning rate must be a positive finite float32, not {learning_rate}")
     if optimizer != "sgd":
         raise UsageError(f"the optimizer must be sgd, not '{optimizer}'")
