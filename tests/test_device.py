@@ -1,0 +1,516 @@
+"""`Device` against the real firmware on simulated boards: bits, faults on the line, resets, silence, bad data."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+import serial
+
+from firmware_sim import Board, open_board
+from nnlite.device import Device
+from nnlite.errors import (
+    DataError,
+    DeviceTimeoutError,
+    DivergedError,
+    DoesNotFitError,
+    IncompatibleError,
+    IntegrityError,
+    NNLiteError,
+    PortBusyError,
+    UsageError,
+)
+from nnlite.image import encode_image, image_digest
+from nnlite.link.frame import Frame, FrameDecoder, encode_frame, encoded_frame_bytes
+from nnlite.link.wire import REPLY_BIT, Message
+from nnlite.network import Network
+from nnlite.training import train
+
+BOARDS = ["microbit", "microbit2"]
+CLASSES = ("circle", "press", "reach")
+
+
+def network(sizes: list[int], output: str = "softmax", standardised: bool = True, seed: int = 0) -> Network:
+    rng = np.random.default_rng(seed)
+    net = Network(sizes, output=output, seed=seed)
+    net.parameters += rng.normal(0, 0.1, net.parameters.size).astype(np.float32)
+    if standardised:
+        net.mean = rng.normal(size=sizes[0]).astype(np.float32)
+        net.scale = rng.uniform(0.5, 2, sizes[0]).astype(np.float32)
+    if output == "softmax" and sizes[-1] == len(CLASSES):
+        net.labels = CLASSES
+    return net
+
+
+def samples(net: Network, rows: int, seed: int = 1) -> Any:
+    return np.random.default_rng(seed).normal(size=(rows, net.sizes[0])).astype(np.float32)
+
+
+def truth(net: Network, rows: int, seed: int = 2) -> Any:
+    rng = np.random.default_rng(seed)
+    if net.output == "linear":
+        return rng.normal(size=(rows, net.sizes[-1])).astype(np.float32)
+    return rng.choice(np.array(net.labels if net.labels else range(net.sizes[-1])), rows)
+
+
+def same_bits(a: Any, b: Any) -> bool:
+    return np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+def learned_on_the_laptop(net: Network, X: Any, y: Any, **how: Any) -> Network:
+    replay = net.copy()
+    train(replay, X, y, shuffle=False, standardize=False, progress=False, **how)
+    return replay
+
+
+@pytest.fixture(params=BOARDS)
+def board(request: pytest.FixtureRequest) -> Iterator[Board]:
+    with open_board(request.param) as board:
+        yield board
+        assert board.uart.overruns == 0, "bytes were sent while the device was busy"
+
+
+@pytest.fixture
+def device(board: Board) -> Iterator[Device]:
+    with Device.open(board.url) as device:
+        yield device
+
+
+# ---- the whole way, bit for bit
+
+
+def test_there_and_back_again(device: Device, board: Board) -> None:
+    net = network([4, 5, 3])
+    served = device.flash(net)
+    assert (served.generation, served.digest) == (1, image_digest(encode_image(net)))
+    assert device.verify(net) == served
+    X = samples(net, 30)
+    assert same_bits(device.decision_function(X), net.decision_function(X))
+    assert same_bits(device.predict_proba(X), net.predict_proba(X))
+    assert device.predict(X).tolist() == net.predict(X).tolist()
+    pulled = device.pull()
+    assert encode_image(pulled) == encode_image(net)
+    assert device.statistics.retransmissions == 0
+
+
+def test_info(device: Device, board: Board) -> None:
+    info = device.info()
+    profile = board.profile
+    assert info.board == profile.name
+    assert info.serving is None
+    assert info.arena_bytes == profile.firmware.arena_bytes
+    assert info.slot_image_bytes == profile.slot_image_bytes
+    assert (info.page_bytes, info.clock_hz) == (profile.page_bytes, profile.clock_hz)
+    served = device.flash(network([4, 5, 3]))
+    serving = device.info().serving
+    assert serving is not None
+    assert (serving.generation, serving.digest, serving.erase_count) == (1, served.digest, 1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "output", "standardised"),
+    [
+        ([1, 1], "linear", False),
+        ([7, 6, 5, 4, 2], "linear", True),
+        ([63, 3], "softmax", False),
+        ([64, 3], "softmax", True),  # a row just larger than a frame
+        ([200, 4, 3], "softmax", True),
+        ([3, 4, 62], "linear", False),  # a row of outputs that just fits a reply
+        ([3, 4, 63], "softmax", False),  # one that has to be read
+        ([130, 2, 130], "linear", True),
+    ],
+)
+def test_shapes_that_do_not_fit_frames(device: Device, sizes: list[int], output: str, standardised: bool) -> None:
+    net = network(sizes, output, standardised)
+    device.flash(net)
+    X, y = samples(net, 5), truth(net, 5)
+    assert same_bits(device.decision_function(X), net.decision_function(X))
+    if output == "softmax":
+        assert same_bits(device.predict_proba(X), net.predict_proba(X))
+    device.learn(X, y, learning_rate=0.01)
+    replay = learned_on_the_laptop(net, X, y, learning_rate=0.01, epochs=1)
+    assert same_bits(device.pull().parameters, replay.parameters)
+
+
+@pytest.mark.parametrize(
+    ("output", "batch_size", "epochs"), [("softmax", 1, 3), ("softmax", 4, 2), ("linear", 1, 1), ("linear", 7, 3)]
+)
+def test_learning_is_the_laptops_bit_for_bit(device: Device, output: str, batch_size: int, epochs: int) -> None:
+    """Ten rows: batches of 4 and 7 leave a smaller last one."""
+    net = network([6, 5, 3], output)
+    device.flash(net)
+    X, y = samples(net, 10), truth(net, 10)
+    how = {"learning_rate": 0.03, "epochs": epochs, "batch_size": batch_size}
+    seen: list[tuple[int, int]] = []
+    learned = device.learn(X, y, **how, progress=lambda done, total: seen.append((done, total)))  # type: ignore[arg-type]
+    replay = net.copy()
+    history = train(replay, X, y, shuffle=False, standardize=False, progress=False, **how)  # type: ignore[arg-type]
+    assert same_bits(device.pull().parameters, replay.parameters)
+    assert device.verify(replay).generation == 2
+    assert learned.loss == pytest.approx(history.loss, rel=1e-5)
+    assert learned.samples == seen[-1][0] == seen[-1][1] == 10 * epochs
+
+
+def test_a_second_device_object_knows_the_model_from_the_device_alone(board: Board) -> None:
+    net = network([6, 5, 3])
+    with Device.open(board.url) as first:
+        first.flash(net)
+    with Device.open(board.url) as second:
+        X, y = samples(net, 4), truth(net, 4)
+        assert second.predict(X).tolist() == net.predict(X).tolist()
+        second.learn(X, y)
+        assert second.pull().labels == CLASSES
+
+
+def test_rollback_goes_back_once(device: Device) -> None:
+    first, second = network([4, 5, 3], seed=1), network([4, 3], seed=2)
+    device.flash(first)
+    device.flash(second)
+    X = samples(first, 3)
+    assert same_bits(device.decision_function(X), second.decision_function(X))
+    assert device.rollback().generation == 1
+    assert device.verify(first)
+    assert same_bits(device.decision_function(X), first.decision_function(X))
+    with pytest.raises(IncompatibleError, match="no earlier model"):
+        device.rollback()
+    assert device.verify(first)
+
+
+def test_verify_tells_another_model(device: Device) -> None:
+    net = network([4, 5, 3])
+    device.flash(net)
+    changed = net.copy()
+    changed.parameters[3] = np.nextafter(changed.parameters[3], np.float32(9))
+    with pytest.raises(IntegrityError, match="another model"):
+        device.verify(changed)
+
+
+# ---- the line
+
+
+def conversation(device: Device, net: Network, X: Any, y: Any) -> tuple[Any, ...]:
+    """Everything that goes over the line, and what came out."""
+    flashed = device.flash(net)
+    logits = device.decision_function(X)
+    learned = device.learn(X, y, learning_rate=0.02, batch_size=3)
+    pulled = device.pull()
+    return flashed, logits.tobytes(), learned, pulled.parameters.tobytes(), device.info().slots
+
+
+NET = network([9, 18, 3])
+X8, Y8 = samples(NET, 8), truth(NET, 8)
+FAULTS: dict[str, Callable[[Board, Any, int], None]] = {
+    "flip": lambda board, way, at: board.line.flip(way, at, 0x10),
+    "drop": lambda board, way, at: board.line.drop(way, at),
+    "drop many": lambda board, way, at: board.line.drop(way, at, 60),
+    "double": lambda board, way, at: board.line.double(way, at),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("way", ["to_board", "from_board"])
+def test_whatever_the_line_does_once_nothing_changes_and_nothing_is_done_twice(way: str, fault: str) -> None:
+    """A fault at places all over the conversation. Generations and erase counts of both slots are compared as well."""
+    with open_board("microbit2") as board:
+        with Device.open(board.url) as device:
+            fresh = board.snapshot()
+            before = board.line.passed[way]
+            expected = conversation(device, NET, X8, Y8)
+            length = board.line.passed[way] - before
+        repeated = 0
+        places = np.linspace(0, length - 1, 9).astype(int)[:-1] + 7 * list(FAULTS).index(fault)
+        for place in places.tolist():
+            board.restore(fresh)
+            with Device.open(board.url) as device:
+                FAULTS[fault](board, way, place)
+                assert conversation(device, NET, X8, Y8) == expected, f"{fault} {way} at byte {place}"
+                repeated += device.statistics.retransmissions > 0
+            board.line.restore()
+        assert repeated >= len(places) - 1, "the faults did not reach the line"
+
+
+def test_a_line_that_keeps_losing_bytes(board: Board) -> None:
+    with Device.open(board.url) as device:
+        for at in range(37, 60_000, 701):
+            board.line.flip("to_board", at, 0x40)
+            board.line.drop("from_board", at + 350)
+        device.flash(NET)
+        X, y = samples(NET, 12), truth(NET, 12)
+        assert same_bits(device.decision_function(X), NET.decision_function(X))
+        device.learn(X, y, learning_rate=0.02)
+        replay = learned_on_the_laptop(NET, X, y, learning_rate=0.02, epochs=1)
+        assert same_bits(device.pull().parameters, replay.parameters)
+        assert device.statistics.retransmissions > 5
+
+
+@pytest.mark.parametrize("what", ["flash", "run", "learn", "pull"])
+def test_a_device_that_falls_silent(device: Device, board: Board, what: str) -> None:
+    net = network([5, 40, 3])
+    device.flash(net)
+    X, y = samples(net, 60), truth(net, 60)
+    board.line.silence("from_board", 100)
+    with pytest.raises(DeviceTimeoutError, match="fell silent"):
+        undertake(device, what, X, y)
+    with pytest.raises(DeviceTimeoutError, match="nothing answers"):
+        device.info()
+    board.line.restore()
+    assert device.verify(net).generation == 1
+    assert same_bits(device.decision_function(X), net.decision_function(X))
+
+
+@pytest.mark.parametrize("what", ["flash", "run", "learn", "pull"])
+def test_a_device_that_restarts_half_way(device: Device, board: Board, what: str) -> None:
+    """What is on its way to a device that restarts is lost; no credit can help that."""
+    net = network([5, 40, 3])
+    device.flash(net)
+    X, y = samples(net, 20), truth(net, 20)
+
+    def restart(done: int, total: int) -> None:
+        if done < total:
+            board.reset()
+
+    with pytest.raises(DeviceTimeoutError, match="restarted"):
+        undertake(device, what, X, y, restart)
+    board.uart.overruns = 0
+    assert device.verify(net).generation == 1
+    assert same_bits(device.decision_function(X), net.decision_function(X))
+
+
+@pytest.mark.parametrize("what", ["flash", "run", "learn", "pull"])
+def test_ctrl_c_half_way(device: Device, board: Board, what: str) -> None:
+    net = network([5, 40, 3])
+    device.flash(net)
+    X, y = samples(net, 20), truth(net, 20)
+
+    def interrupt(done: int, total: int) -> None:
+        if 2 * done >= total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        undertake(device, what, X, y, interrupt)
+    assert device.verify(net).generation == 1
+    assert same_bits(device.decision_function(X), net.decision_function(X))
+    assert device.learn(X, y).model.generation == 2
+
+
+def test_ctrl_c_while_the_device_computes(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At any read: the next request must wait, or its bytes would be lost (the fixture counts overruns).
+
+    An interrupt behind the last request comes too late, and the whole of what was learned serves; else none of it does.
+    """
+    net = network([5, 40, 3])
+    X, y = samples(net, 6), truth(net, 6)
+    kept = learned = 0
+    with Device.open(board.url) as device:
+        device.flash(net)
+        port: Any = device._client._port
+        read = port.read
+        for nth in range(9):
+            reads = iter(range(nth))
+
+            def interrupted(size: int, reads: Iterator[int] = reads) -> bytes:
+                if next(reads, None) is None:
+                    monkeypatch.setattr(port, "read", read)
+                    raise KeyboardInterrupt
+                return bytes(read(size))
+
+            monkeypatch.setattr(port, "read", interrupted)
+            with suppress(KeyboardInterrupt):
+                device.learn(X, y)
+                raise AssertionError("it was not interrupted")
+            if device.verify().generation == 1 + learned:
+                kept += 1
+            else:
+                learned += 1
+                net = learned_on_the_laptop(net, X, y, epochs=1)
+            assert same_bits(device.decision_function(X), net.decision_function(X))
+            assert device.verify(net).generation == 1 + learned
+    assert kept >= 3
+
+
+def undertake(device: Device, what: str, X: Any, y: Any, progress: Callable[[int, int], None] | None = None) -> None:
+    if what == "flash":
+        device.flash(network([5, 50, 3], seed=9), progress)
+    elif what == "run":
+        device.decision_function(X, progress)
+    elif what == "learn":
+        device.learn(X, y, progress=progress)
+    else:
+        device.pull(progress)
+
+
+# ---- credit
+
+
+def speak(port: Any, sequence: int, message: Message, payload: bytes = b"") -> None:
+    port.write(b"\0" + encode_frame(Frame(message, 0, 77, sequence, payload)))
+
+
+def hear(port: Any, message: Message) -> bytes:
+    decoder = FrameDecoder(256)
+    while byte := port.read(1):
+        for frame in decoder.feed(byte):
+            if isinstance(frame, Frame) and frame.type == message | REPLY_BIT:
+                return frame.payload
+    raise AssertionError(f"no answer to {message.name}")
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_firmware_grants_what_its_buffer_holds_to_the_byte(name: str) -> None:
+    image = encode_image(network([20, 20, 3]))
+    with open_board(name) as board:
+        block = board.profile.payload_bytes - 4
+        window = board.profile.receive_buffer_bytes // encoded_frame_bytes(board.profile.payload_bytes) * block
+        board.run(board.profile.clock_hz)
+        with serial.serial_for_url(board.url, baudrate=board.profile.uart_baud, timeout=1) as port:
+            speak(port, 1, Message.HELLO, bytes([1, 1, 0, 0]))
+            hear(port, Message.HELLO)
+            speak(port, 2, Message.FLASH_BEGIN, struct.pack("<I", len(image)) + image_digest(image))
+            assert hear(port, Message.FLASH_BEGIN)[4:] == struct.pack("<II", 0, window)
+            for at in range(0, len(image), block):
+                speak(port, 3, Message.FLASH_DATA, struct.pack("<I", at) + image[at : at + block])
+                end = min(at + block, len(image))
+                expected = struct.pack("<II", end, min(end + window, len(image)))
+                assert hear(port, Message.FLASH_DATA)[4:] == expected
+
+
+def test_sending_into_computing_loses_bytes() -> None:
+    """The other way round: a client without credit would be caught by the count of overruns."""
+    net = network([5, 60, 3])
+    with open_board("microbit") as board:
+        with Device.open(board.url) as device:
+            device.flash(net)
+        with serial.serial_for_url(board.url, baudrate=board.profile.uart_baud, timeout=1) as port:
+            speak(port, 1, Message.HELLO, bytes([1, 1, 0, 0]))
+            hear(port, Message.HELLO)
+            row = samples(net, 1).tobytes()
+            speak(port, 2, Message.RUN, struct.pack("<I", 0) + row)
+            speak(port, 3, Message.RUN, struct.pack("<I", 5) + row)
+            hear(port, Message.RUN)
+        assert board.uart.overruns > 0
+
+
+def test_flash_fills_the_line(board: Board) -> None:
+    """With three blocks ahead the line is the limit, not the answers."""
+    net = network([60, 50, 3])
+    with Device.open(board.url) as device:
+        times: list[float] = []
+        device.flash(net, lambda done, total: times.append(board.seconds))
+        blocks = np.diff(times)
+        line = 10 * encoded_frame_bytes(board.profile.payload_bytes) / board.profile.uart_baud
+        assert np.median(blocks) < 1.02 * line
+
+
+# ---- what is refused, and before what
+
+
+def nothing_sent(device: Device, error: type[NNLiteError], match: str, call: Callable[[], object]) -> None:
+    before = device.statistics.bytes_sent
+    with pytest.raises(error, match=match):
+        call()
+    assert device.statistics.bytes_sent == before
+
+
+@pytest.mark.parametrize(("row", "column", "value"), [(0, 0, np.nan), (3, 2, np.inf), (4, 4, -np.inf), (2, 1, 1e39)])
+def test_values_that_are_not_finite_are_never_sent(device: Device, row: int, column: int, value: float) -> None:
+    net = network([5, 4, 3])
+    device.flash(net)
+    X = samples(net, 6).astype(np.float64)
+    X[row, column] = value
+    for call in (
+        device.predict,
+        device.predict_proba,
+        device.decision_function,
+        lambda X: device.learn(X, truth(net, 6)),
+    ):
+        device.info()
+        nothing_sent(device, DataError, f"row {row}, column {column}", lambda call=call: call(X))  # type: ignore[misc]
+    assert device.verify(net).generation == 1
+
+
+def test_wrong_shapes_and_labels_are_never_sent(device: Device) -> None:
+    net = network([5, 4, 3])
+    device.flash(net)
+    X, y = samples(net, 6), truth(net, 6)
+    refusals: list[tuple[type[NNLiteError], str, Callable[[], object]]] = [
+        (DataError, r"\(samples, 5\)", lambda: device.predict(X[:, :4])),
+        (DataError, "table of numbers", lambda: device.predict([["a"] * 5])),
+        (DataError, "no label 'lift'", lambda: device.learn(X, ["lift"] * 6)),
+        (DataError, "6 samples and 5 targets", lambda: device.learn(X, y[:5])),
+        (DataError, "no samples", lambda: device.learn(X[:0], y[:0])),
+        (UsageError, "learning rate", lambda: device.learn(X, y, learning_rate=0.0)),
+        (UsageError, "learning rate", lambda: device.learn(X, y, learning_rate=float("nan"))),
+        (UsageError, "epochs", lambda: device.learn(X, y, epochs=0)),
+        (UsageError, "batch size", lambda: device.learn(X, y, batch_size=65_536)),
+        (UsageError, "optimizer", lambda: device.learn(X, y, optimizer="adam")),
+        (DoesNotFitError, "RAM", lambda: device.learn(X, y, batch_size=60_000)),
+    ]
+    for error, match, call in refusals:
+        device.info()
+        nothing_sent(device, error, match, call)
+    assert device.predict(X[:0]).shape == (0,)
+    assert device.verify(net).generation == 1
+
+
+def test_networks_that_do_not_fit_are_never_sent(device: Device) -> None:
+    served = network([5, 4, 3])
+    device.flash(served)
+    nothing_sent(device, DoesNotFitError, "flash", lambda: device.flash(Network([1000, 100, 3])))
+    nothing_sent(device, DoesNotFitError, "RAM", lambda: device.flash(Network([20_000, 1])))
+    broken = network([5, 4, 3])
+    broken.parameters[7] = np.nan
+    nothing_sent(device, DataError, "parameters number 7", lambda: device.flash(broken))
+    assert device.verify(served).generation == 1
+
+
+def test_a_linear_network_has_no_probabilities(device: Device) -> None:
+    net = network([5, 4, 3], "linear")
+    device.flash(net)
+    nothing_sent(device, UsageError, "no probabilities", lambda: device.predict_proba(samples(net, 2)))
+    assert same_bits(device.predict(samples(net, 2)), net.predict(samples(net, 2)))
+
+
+def test_a_board_without_a_model(device: Device) -> None:
+    X = np.zeros((1, 3), np.float32)
+    for call in (
+        lambda: device.predict(X),
+        lambda: device.learn(X, [0]),
+        device.pull,
+        device.verify,
+        device.rollback,
+    ):
+        with pytest.raises(IncompatibleError, match=r"no (earlier )?model on the device"):
+            call()
+
+
+def test_learning_that_diverges_is_discarded(device: Device) -> None:
+    net = network([5, 4, 3], "linear", standardised=False)
+    device.flash(net)
+    X, y = samples(net, 20) * 1e10, truth(net, 20)
+    with pytest.raises(DivergedError, match="diverged"):
+        device.learn(X, y, learning_rate=1e20)
+    assert device.verify(net).generation == 1
+    small = samples(net, 2)
+    assert same_bits(device.decision_function(small), net.decision_function(small))
+
+
+def test_outputs_that_overflow_are_named(device: Device) -> None:
+    net = network([5, 4, 3], "linear", standardised=False)
+    net.parameters[:] = 1e20
+    device.flash(net)
+    with pytest.raises(DataError, match="output is not finite"):
+        device.decision_function(np.full((2, 5), 1e25, np.float32))
+    assert device.verify(net)
+
+
+def test_two_programs_cannot_share_a_port(board: Board) -> None:
+    with Device.open(board.url) as device:
+        with pytest.raises(PortBusyError, match="in use"):
+            Device.open(board.url)
+        assert device.info().board == board.profile.name
+    with Device.open(board.url) as again:
+        assert again.info().board == board.profile.name
