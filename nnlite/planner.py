@@ -6,6 +6,7 @@ from its prebuilt image.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -110,7 +111,7 @@ class Plan:
 
 def parameter_count(sizes: Sequence[int]) -> int:
     """Weights and biases of a dense network: the sum of `in * out + out`."""
-    return sum(i * o + o for i, o in zip(sizes, sizes[1:], strict=False))
+    return sum(i * o + o for i, o in itertools.pairwise(sizes))
 
 
 def inference_bytes(sizes: Sequence[int]) -> int:
@@ -180,15 +181,15 @@ def plan(net: PlannedNetwork, profile: Profile, learn: bool = False, batch_size:
     if image_bytes > profile.slot_image_bytes:
         over = image_bytes - profile.slot_image_bytes
         reasons.append(
-            f"flash: the image takes {image_bytes:,} bytes, a slot of {profile.name} holds {profile.slot_image_bytes:,}: "
-            f"{over:,} too many"
+            f"flash: the image takes {image_bytes:,} bytes, a slot of {profile.name} holds "
+            f"{profile.slot_image_bytes:,}: {over:,} too many"
         )
     if arena > firmware.arena_bytes:
         over = arena - firmware.arena_bytes
         doing = f"learning with batches of {batch_size}" if learn and arena > running else "running it"
         reasons.append(
-            f"RAM: {doing} takes {arena:,} bytes, {profile.name} has {firmware.arena_bytes:,} left beside its firmware: "
-            f"{over:,} too many"
+            f"RAM: {doing} takes {arena:,} bytes, {profile.name} has {firmware.arena_bytes:,} left beside its "
+            f"firmware: {over:,} too many"
         )
     if reasons:
         reasons.append(_advice(net, profile, learn, batch_size))

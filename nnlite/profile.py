@@ -97,7 +97,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         if isinstance(name_or_path, str) and not text.endswith(".toml"):
             if text not in profile_names():
                 raise UsageError(
-                    f"there is no board '{text}'; boards are {', '.join(profile_names())}, or give the path of a .toml profile"
+                    f"there is no board '{text}'; boards are {', '.join(profile_names())}, "
+                    "or give the path of a .toml profile"
                 )
             content = (resources.files("nnlite") / "profiles" / f"{text}.toml").read_bytes()
         else:

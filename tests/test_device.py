@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -309,7 +310,7 @@ def test_ctrl_c_while_the_device_computes(board: Board, monkeypatch: pytest.Monk
         device.flash(net)
         port: Any = device._client._port
         read = port.read
-        for nth in range(9):
+        for nth in itertools.count():
             reads = iter(range(nth))
 
             def interrupted(size: int, reads: Iterator[int] = reads) -> bytes:
@@ -321,7 +322,7 @@ def test_ctrl_c_while_the_device_computes(board: Board, monkeypatch: pytest.Monk
             monkeypatch.setattr(port, "read", interrupted)
             with suppress(KeyboardInterrupt):
                 device.learn(X, y)
-                raise AssertionError("it was not interrupted")
+                break
             if device.verify().generation == 1 + learned:
                 kept += 1
             else:

@@ -48,7 +48,9 @@ def compiler() -> list[str]:
     try:
         metadata.version("ziglang")
     except metadata.PackageNotFoundError:
-        raise IncompatibleError("building firmware needs the package ziglang; install it, or use the prebuilt image") from None
+        raise IncompatibleError(
+            "building firmware needs the package ziglang; install it, or use the prebuilt image"
+        ) from None
     return [sys.executable, "-m", "ziglang", "cc"]
 
 
@@ -98,9 +100,19 @@ def build_elf(profile: Profile, folder: Path) -> Path:
         firmware = package / "firmware"
         family = firmware / "boards" / "nrf"
         sources = sorted((package / "runtime").glob("*.c")) + sorted(firmware.glob("*.c"))
-        sources += [family / name for name in ("hal.c", "startup.c", f"startup_{profile.chip}.c", f"errata_{profile.chip}.c")]
+        sources += [
+            family / name for name in ("hal.c", "startup.c", f"startup_{profile.chip}.c", f"errata_{profile.chip}.c")
+        ]
         command = [*compiler(), *_TARGETS[profile.core], *_FLAGS, f"-I{folder}"]
-        command += [*map(str, sources), "-T", str(family / "firmware.ld"), "-Wl,--gc-sections", "-Wl,--entry=startup_reset", "-o", str(elf)]
+        command += [
+            *map(str, sources),
+            "-T",
+            str(family / "firmware.ld"),
+            "-Wl,--gc-sections",
+            "-Wl,--entry=startup_reset",
+            "-o",
+            str(elf),
+        ]
         # The linker looks for memory.ld in the folder it runs in.
         result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if result.returncode != 0:

@@ -40,7 +40,9 @@ def intel_hex(elf_path: Path) -> str:
     upper = 0
     with elf_path.open("rb") as stream:
         segments = sorted(
-            (s["p_paddr"], s.data()) for s in ELFFile(stream).iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]
+            (s["p_paddr"], s.data())
+            for s in ELFFile(stream).iter_segments()
+            if s["p_type"] == "PT_LOAD" and s["p_filesz"]
         )
     for start, data in segments:
         for offset in range(0, len(data), 16):
@@ -92,9 +94,10 @@ def _frame(function: str, code: list[capstone.CsInsn]) -> _Function:
             depth += int(match.group(1), 0) if match else 0
         elif at.mnemonic.startswith("b") and at.op_str.startswith("#"):
             calls.append(int(at.op_str[1:], 0))
-        elif at.mnemonic == "blx" or (at.mnemonic == "bx" and at.op_str != "lr"):
-            if function != "startup_reset" and not function.startswith("__"):
-                raise IncompatibleError(f"{function} calls through a register at {at.address:#x}")
+        elif (at.mnemonic == "blx" or (at.mnemonic == "bx" and at.op_str != "lr")) and not (
+            function == "startup_reset" or function.startswith("__")
+        ):
+            raise IncompatibleError(f"{function} calls through a register at {at.address:#x}")
         deepest = max(deepest, depth)
     return _Function(function, deepest, tuple(calls))
 

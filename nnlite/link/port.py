@@ -1,20 +1,19 @@
 """Opens a serial port by any pyserial URL, and says in plain words why it cannot.
 
-Simulated boards (`sim://`) come from whatever package offers itself under the entry-point group
-`nnlite.simulators`. What is said over the port is left to `nnlite.link.client`.
+Simulated boards (`sim://`) are `nnlite.link.simulators`' business, what is said over the port `nnlite.link.client`'s.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
 import serial
 
 from nnlite.errors import NNLiteError, PortBusyError, PortError
+from nnlite.link.simulators import load_simulator
 from nnlite.link.timing import BAUD
 
 __all__ = ["POLL_SECONDS", "Port", "open_port"]
@@ -54,12 +53,10 @@ def open_port(url: str) -> Port:
     PortBusyError : another program holds it, or this user may not open it.
     """
     if url.startswith(_SIMULATED):
-        _load_simulators(url)
+        load_simulator()
     try:
         port = serial.serial_for_url(url, do_not_open=True, baudrate=BAUD)
     except (ValueError, ImportError) as error:
-        if url.startswith(_SIMULATED):
-            raise _no_simulator(url) from error
         raise PortError(f"'{url}' is not the name of a port: {error}. 'nnlite info --help' shows examples") from error
     port.timeout = POLL_SECONDS
     port.write_timeout = _WRITE_SECONDS
@@ -76,18 +73,6 @@ def open_port(url: str) -> Port:
         raise _cannot_open(url, error) from error
     opened: Port = port
     return opened
-
-
-def _load_simulators(url: str) -> None:
-    for entry in entry_points(group="nnlite.simulators"):
-        try:
-            entry.load()
-        except ImportError as error:
-            raise _no_simulator(url) from error
-
-
-def _no_simulator(url: str) -> PortError:
-    return PortError(f"{url} needs the simulated boards, which are not installed: pip install 'nnlite-mcu[sim]'")
 
 
 def _cannot_open(url: str, error: OSError | ValueError) -> PortError:

@@ -1,0 +1,55 @@
+"""The `nnlite` command: its verbs, each from the module of its group."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nnlite import __version__
+from nnlite.cli import board_verbs, demo_verb, model_verbs, plan_verbs
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="nnlite",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"nnlite {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def nnlite(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train small neural networks, run and go on training them on a microcontroller, bit for bit the same.
+
+    \b
+    Try it without a board:   nnlite demo
+    With a model and a board: nnlite train DATA --target COLUMN --hidden 16 -o m.safetensors
+                              nnlite flash m.safetensors --port /dev/ttyACM0
+    """
+
+
+app.command()(demo_verb.demo)
+app.command()(model_verbs.train)
+app.command()(model_verbs.evaluate)
+app.command("plan")(plan_verbs.plan)
+app.command()(plan_verbs.firmware)
+app.command()(board_verbs.info)
+app.command()(board_verbs.flash)
+app.command()(board_verbs.verify)
+app.command()(board_verbs.rollback)
+app.command("run")(board_verbs.run)
+app.command()(board_verbs.learn)
+app.command()(board_verbs.pull)

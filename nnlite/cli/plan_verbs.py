@@ -1,0 +1,98 @@
+"""Verbs about boards that need no port: plan, firmware."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnlite.cli.screen import JsonOption, QuietOption, note, print_json
+from nnlite.errors import DoesNotFitError, UsageError
+
+if TYPE_CHECKING:
+    from nnlite.planner import Plan
+
+__all__ = ["firmware", "plan", "plan_table"]
+
+BoardOption = Annotated[str, typer.Option("--board", help="A board's name, or the path of a profile.")]
+
+
+def plan_table(answer: Plan) -> str:
+    """A plan as a person reads it: each byte, and how full each memory is."""
+    lines = []
+    for memory, title in (("flash", "flash"), ("ram", "RAM"), ("stack", "stack")):
+        parts = [part for part in answer.parts if part.memory == memory]
+        total, limit = sum(part.bytes for part in parts), answer.limits[memory]
+        lines += [f"  {title:<6} {part.name:<32} {part.bytes:>9,}" for part in parts]
+        share = f"{100 * total / limit:.1f} %" if limit else ""
+        lines.append(f"  {title:<6} {'= together, of ' + format(limit, ',') + ' (' + share + ')':<32} {total:>9,}")
+    return "\n".join(lines)
+
+
+def _planned(model: Path | None, sizes: str | None, regression: bool) -> Any:
+    if (model is None) == (sizes is None):
+        raise UsageError("plan takes either a model file or --sizes such as 64,32,10")
+    if model is not None:
+        from nnlite.network import load
+
+        return load(model)
+    assert sizes is not None
+    try:
+        numbers = tuple(int(size) for size in sizes.split(","))
+    except ValueError:
+        raise UsageError(f"--sizes takes sizes such as 64,32,10, not '{sizes}'") from None
+    if not 2 <= len(numbers) <= 17 or not all(1 <= n <= 65_535 for n in numbers):
+        raise UsageError(f"--sizes takes 2 to 17 sizes from 1 to 65535, not '{sizes}'")
+    return SimpleNamespace(sizes=numbers, output="linear" if regression else "softmax", mean=None, labels=None)
+
+
+def plan(
+    board: BoardOption,
+    model: Annotated[Path | None, typer.Argument(help="A model file.")] = None,
+    sizes: Annotated[str | None, typer.Option(help="Instead of a model: inputs, hidden..., outputs.")] = None,
+    learn: Annotated[bool, typer.Option("--learn", help="Plan for learning on the board as well.")] = False,
+    batch_size: Annotated[int, typer.Option(help="Samples of one training step on the board.")] = 1,
+    regression: Annotated[bool, typer.Option("--regression", help="With --sizes: a linear output.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Does a network fit a board, byte by byte. Exit code 8 when it does not.
+
+    \b
+    Examples:
+      nnlite plan m.safetensors --board microbit --learn
+      nnlite plan --sizes 64,32,10 --board microbit2 --json
+    """
+    from nnlite.planner import plan as make_plan
+    from nnlite.profile import Profile
+
+    answer = make_plan(_planned(model, sizes, regression), Profile.load(board), learn, batch_size)
+    if as_json:
+        print_json(answer.to_dict())
+    else:
+        print(f"{answer.board}, {'inference and learning' if learn else 'inference'}; bytes:")
+        print(plan_table(answer))
+        print("It fits." if answer.fits else "It does not fit:")
+        for reason in answer.reasons:
+            print(f"  {reason}")
+    return 0 if answer.fits else DoesNotFitError.exit_code
+
+
+def firmware(
+    board: BoardOption,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the .hex goes.")],
+    quiet: QuietOption = False,
+) -> None:
+    """Write a board's prebuilt firmware as Intel HEX, to be put on the board.
+
+    \b
+    Example (then drag the file onto the drive MICROBIT):
+      nnlite firmware --board microbit -o nnlite.hex
+    """
+    from nnlite.network import write_whole
+    from nnlite.profile import Profile
+
+    profile = Profile.load(board)
+    write_whole(output, profile.firmware_hex().encode("ascii"))
+    note(f"wrote {output} ({profile.title}, {profile.firmware.flash_bytes:,} bytes of code)", quiet)

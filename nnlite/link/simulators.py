@@ -1,0 +1,80 @@
+"""Finds the simulated boards: whatever package offers itself under the entry-point group `nnlite.simulators`.
+
+nnlite does not import one by name, so that a base install works without, and another simulator can take its place.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from importlib.metadata import entry_points
+from typing import Protocol, cast
+
+from nnlite.errors import PortError
+
+__all__ = ["Measured", "SimulatedBoard", "Simulator", "load_simulator"]
+
+
+class Measured(Protocol):
+    """What the calls of one function cost, its callees included."""
+
+    @property
+    def calls(self) -> int: ...
+    @property
+    def instructions(self) -> int: ...
+    @property
+    def cycles(self) -> int: ...
+
+
+class SimulatedBoard(Protocol):
+    """What a simulated board tells beyond what a serial port can."""
+
+    @property
+    def url(self) -> str:
+        """Pyserial URL of its port."""
+
+    @property
+    def seconds(self) -> float:
+        """Simulated time since power-up."""
+
+    @property
+    def flash(self) -> bytes:
+        """The whole flash."""
+
+    @property
+    def stack_high_water(self) -> int:
+        """Bytes of the deepest stack since power-up."""
+
+    def poison(self, name: str) -> None:
+        """Fill an object of the firmware with noise."""
+
+    def touched(self, name: str) -> int:
+        """Bytes of it up to the last that the firmware has changed since."""
+
+    def measure(self, function: str) -> AbstractContextManager[Measured]:
+        """Count what the calls of a function cost inside the `with`."""
+
+
+class Simulator(Protocol):
+    """A package of simulated boards. Loading it makes `sim://` known to pyserial."""
+
+    def open_board(self, board: str) -> AbstractContextManager[SimulatedBoard]:
+        """Boot a board by its profile's name."""
+
+
+def load_simulator() -> Simulator:
+    """The simulator that is installed.
+
+    Raises
+    ------
+    PortError : there is none, or what it needs is missing.
+    """
+    for entry in entry_points(group="nnlite.simulators"):
+        try:
+            return cast(Simulator, entry.load())
+        except ImportError as error:
+            raise _missing() from error
+    raise _missing()
+
+
+def _missing() -> PortError:
+    return PortError("the simulated boards are not installed; install them with: pip install 'nnlite-mcu[sim]'")
