@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nnlite.errors import NNLiteError
+from nnlite.errors import NNLiteError, PortError
 
-__all__ = ["FirmwareFault", "PowerCutError", "SimulatorError"]
+__all__ = ["FirmwareFault", "MissingExtraError", "PowerCutError", "SimulatorError"]
 
 
 class SimulatorError(NNLiteError):
@@ -20,3 +20,7 @@ class FirmwareFault(SimulatorError):
 
 class PowerCutError(SimulatorError):
     """The board has no power until `boot()`."""
+
+
+class MissingExtraError(PortError, ImportError):
+    """What the simulated boards are made of is not installed."""

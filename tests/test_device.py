@@ -304,7 +304,7 @@ def test_ctrl_c_while_the_device_computes(board: Board, monkeypatch: pytest.Monk
     An interrupt behind the last request comes too late, and the whole of what was learned serves; else none of it does.
     """
     net = network([5, 40, 3])
-    X, y = samples(net, 6), truth(net, 6)
+    X, y = samples(net, 24), truth(net, 24)
     kept = learned = 0
     with Device.open(board.url) as device:
         device.flash(net)
