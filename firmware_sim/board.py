@@ -224,8 +224,9 @@ class Board:
             if wanted and len(self._inbox) >= wanted:
                 return
 
-    def _fail(self, what: str, cause: Exception | None) -> None:
+    def _fail(self, what: str, cause: BaseException | None) -> None:
         if cause is not None and not isinstance(cause, Refused):
+            self.cpu.error = None  # Ctrl-C, say: not the firmware's doing
             raise cause
         self._fault = FirmwareFault(f"{self.profile.name}: {what}; {self.where()}")
 

@@ -118,9 +118,6 @@ class Chip:
         return tuple((start, 0x100000) for start in starts)
 
     def _find(self, address: int) -> tuple[Peripheral, int]:
-        found = self._found.get(address)
-        if found is not None:
-            return found
         for window, peripheral in self.blocks:  # the smaller windows come first
             if window.start <= address < window.start + window.size:
                 self._found[address] = peripheral, address - peripheral.base
@@ -129,12 +126,12 @@ class Chip:
 
     def read(self, address: int) -> int:
         """Read a register by address."""
-        peripheral, offset = self._find(address)
+        peripheral, offset = self._found.get(address) or self._find(address)
         return peripheral.read(offset)
 
     def write(self, address: int, value: int) -> None:
         """Write a register by address."""
-        peripheral, offset = self._find(address)
+        peripheral, offset = self._found.get(address) or self._find(address)
         peripheral.write(offset, value)
 
     def power_on(self) -> None:

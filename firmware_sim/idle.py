@@ -6,9 +6,6 @@ nothing else happened on the bus: then it will do the same again until a periphe
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
 from firmware_sim.cpu import Cpu
 
 __all__ = ["Idle"]
@@ -31,11 +28,11 @@ class Idle:
 
     def __init__(self, cpu: Cpu) -> None:
         self._cpu = cpu
-        self._memory = cpu.ram.view(np.uint64)
+        self._memory = memoryview(cpu.ram)  # type: ignore[arg-type]  # numpy says so from 2.x on
         self.waiting = False
         self._place = 0
         self._registers = b""
-        self._ram: npt.NDArray[np.uint64] | None = None
+        self._ram: bytes | None = None
         self._others = 0
 
     def busy(self) -> None:
@@ -53,10 +50,9 @@ class Idle:
         if self._others >= _FLAGS or registers != self._registers:
             self.waiting = False
             self._ram = None  # copied once the registers have come back: most loops that work never get there
-        elif self._ram is None or not np.array_equal(self._ram, self._memory):
-            self.waiting = False
-            self._ram = self._memory.copy()
         else:
-            self.waiting = True
+            ram = self._memory.tobytes()
+            self.waiting = ram == self._ram
+            self._ram = ram
         self._place, self._registers, self._others = place, registers, 0
         return self.waiting

@@ -7,6 +7,7 @@ table (r0p0, 3.3, single-cycle multiplier); Cortex-M4 by its manual's (r0p1, 3.3
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import capstone
 import numpy as np
@@ -55,8 +56,9 @@ def _cycles(mnemonic: str, operands: str, m4: bool) -> tuple[int, int]:
     return 1, 2
 
 
+@lru_cache(maxsize=8)
 def cycle_table(code: bytes, address: int, core: str) -> npt.NDArray[np.int64]:
-    """One entry for each halfword from `address` on.
+    """One entry for each halfword from `address` on, not to be written to.
 
     Parameters
     ----------
@@ -75,4 +77,5 @@ def cycle_table(code: bytes, address: int, core: str) -> npt.NDArray[np.int64]:
             table[(found - address) // 2] = own | taken << TAKEN_SHIFT
             step = found - address - at + size
         at += step  # what does not decode is data between the functions
+    table.setflags(write=False)
     return table

@@ -19,6 +19,7 @@ _RXDRDY, _TXDRDY, _ERROR = 0x108, 0x11C, 0x124
 _ERRORSRC, _ENABLE, _PSELTXD, _PSELRXD, _RXD, _TXD, _BAUDRATE = 0x480, 0x500, 0x50C, 0x514, 0x518, 0x51C, 0x524
 _OVERRUN = 1
 _BITS = 10  # start, 8 data, stop
+_NEVER = 1 << 62
 #: BAUDRATE values and the rates they stand for (nRF51 RM 28.10.10)
 _RATES = {0x00275000: 9_600, 0x01D7E000: 115_200, 0x04000000: 250_000, 0x10000000: 1_000_000}
 
@@ -62,6 +63,7 @@ class Uart(Peripheral):
         self._host_baud = 0
         self._receiving = self._transmitting = False
         self._sending_until: int | None = None
+        self._next = _NEVER  # the next event, so that most reads need not look for one
         self._events = {_RXDRDY: 0, _TXDRDY: 0, _ERROR: 0}
         self.overruns = 0
         self.bytes_received = 0
@@ -86,6 +88,7 @@ class Uart(Peripheral):
             self.line.append((round(start), byte))
         self.line_free = start
         self._host_baud = host_baud
+        self._find_next()
 
     def _connected(self, offset: int, pin: int) -> bool:
         return self.values.get(_ENABLE) == 4 and self.values[offset] == pin
@@ -110,21 +113,27 @@ class Uart(Peripheral):
             self._sending_until = None
             self._events[_TXDRDY] = 1
             self.time.changed()
+        self._find_next()
+
+    def _find_next(self) -> None:
+        arrives = self.line[0][0] if self.line else _NEVER
+        self._next = arrives if self._sending_until is None else min(arrives, self._sending_until)
 
     def next_event(self) -> int | None:
-        times = [self.line[0][0]] if self.line else []
-        if self._sending_until is not None:
-            times.append(self._sending_until)
-        return min(times, default=None)
+        return None if self._next == _NEVER else self._next
 
     def read(self, offset: int) -> int:
-        self.register(offset)
-        self._arrive()
-        if offset in self._events:
-            if self._events[offset] == 0:
+        if self._next <= self.time.now:
+            self._arrive()
+        event = self._events.get(offset)
+        if event is not None:
+            if event == 0:
                 self.time.polled()
-                self._arrive()
-            return self._events[offset]
+                if self._next <= self.time.now:
+                    self._arrive()
+                return self._events[offset]
+            return event
+        self.register(offset)
         if offset == _RXD:
             if not self.fifo:
                 raise Refused("UART0.RXD was read with no byte in it")
@@ -165,6 +174,7 @@ class Uart(Peripheral):
             raise Refused("UART0.TXD was written before TXDRDY: the byte on its way would be lost")
         done = self.time.now + round(self.byte_cycles)
         self._sending_until = done
+        self._find_next()
         self.sent.append((done, byte))
         self.bytes_sent += 1
         self.time.wake_at(done)
