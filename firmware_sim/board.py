@@ -52,10 +52,11 @@ class Measurement:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Everything a board is: core, memories, peripherals."""
+    """Everything a board is: core, memories, peripherals, and what came from it and was not read yet."""
 
     cpu: CpuState
     chip: list[dict[str, Any]]
+    inbox: bytes
     powered: bool
 
 
@@ -228,7 +229,8 @@ class Board:
         if cause is not None and not isinstance(cause, Refused):
             self.cpu.error = None  # Ctrl-C, say: not the firmware's doing
             raise cause
-        self._fault = FirmwareFault(f"{self.profile.name}: {what}; {self.where()}")
+        pc = self.cpu.pc if cause is None else self.cpu.error_pc
+        self._fault = FirmwareFault(f"{self.profile.name}: {what}; {self.where(pc)}")
 
     def check(self) -> None:
         """Raise what keeps the board from running, if anything does."""
@@ -237,9 +239,9 @@ class Board:
         if not self._powered:
             raise PowerCutError(f"the simulated {self.profile.name} has no power; boot() gives it back")
 
-    def where(self) -> str:
-        """Where the core is: pc, and the function if the image's symbols are known."""
-        pc = self.cpu.pc
+    def where(self, pc: int | None = None) -> str:
+        """Where the core, or a given address, is: pc, and the function if the image's symbols are known."""
+        pc = self.cpu.pc if pc is None else pc
         inside = [n for n, s in self._symbols.items() if s.address <= pc < s.address + s.size]
         return f"pc {pc:#010x}" + (f" in {inside[0]}" if inside else "")
 
@@ -374,7 +376,7 @@ class Board:
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now."""
-        return Snapshot(self.cpu.save(), self.chip.save(), self._powered)
+        return Snapshot(self.cpu.save(), self.chip.save(), bytes(self._inbox), self._powered)
 
     def restore(self, state: Snapshot) -> None:
         """Back to a snapshot, as often as wanted."""
@@ -383,7 +385,7 @@ class Board:
         self._powered = state.powered
         self._fault = None
         self._idle.busy()
-        self._inbox.clear()
+        self._inbox[:] = state.inbox
 
     def close(self) -> None:
         """Nobody can open the board's URL any more."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from firmware_sim.errors import SimulatorError
-from firmware_sim.peripherals.base import Peripheral, Refused, Timeline, Words
+from firmware_sim.peripherals.base import Constants, Peripheral, Refused, Timeline, Words
 from firmware_sim.peripherals.clock import Clock
 from firmware_sim.peripherals.gpio import Gpio
 from firmware_sim.peripherals.nvmc import Nvmc
@@ -55,7 +55,8 @@ class Uicr(Words):
         name = self.register(offset)
         if self._nvmc.config != 1:
             raise Refused(f"a store to {name} without NVMC.CONFIG = WEN")
-        self.values[offset] &= value
+        if self._nvmc.program():
+            self.values[offset] &= value
 
 
 class Chip:
@@ -87,19 +88,22 @@ class Chip:
             names |= {0x100: "INFO.PART", 0x130: "0x10000130 (undocumented: part)", **_FICR_TEMP}
             names[0x134] = "0x10000134 (undocumented: revision)"
             parts = {0x100: 0x52833, 0x130: 13, 0x134: revision}
-            self._add(0x10000000, 0x1000, Words("FICR", 0x10000000, time, names, identity | sizes | parts))
+            parts |= {offset: 0x300 + n for n, offset in enumerate(_FICR_TEMP)}  # the specimen's calibration
+            self._add(0x10000000, 0x1000, Constants("FICR", 0x10000000, time, names, identity | sizes | parts))
             self.uicr = Uicr(0x10001000, time, self.nvmc, {0x208: "APPROTECT"})
-            self._add(0x4000C000, 0x1000, Words("TEMP", 0x4000C000, time, _TEMP, {}))
+            self.temp = Words("TEMP", 0x4000C000, time, _TEMP, {})
+            self._add(0x4000C000, 0x1000, self.temp)
             self._add(0x50000800, 0x400, Gpio("GPIO P1", 0x50000300, time))
             self.system = Words("SCB", 0xE000E000, time, {0xD88: "CPACR"}, {0xD88: 0})
             self._add(0xE000E000, 0x1000, self.system)
         else:
-            self._add(0x10000000, 0x1000, Words("FICR", 0x10000000, time, names, identity | sizes))
+            self._add(0x10000000, 0x1000, Constants("FICR", 0x10000000, time, names, identity | sizes))
             self.uicr = Uicr(0x10001000, time, self.nvmc, {0x004: "RBPCONF"})
-            self._add(0x40006000, 0x1000, Words("GPIOTE", 0x40006000, time, _NRF51_ERRATA, {}))
+            self.gpiote = Words("GPIOTE", 0x40006000, time, _NRF51_ERRATA, {})
+            self._add(0x40006000, 0x1000, self.gpiote)
             rom = {0xFE0: "PERIPHID0", 0xFE4: "PERIPHID1", 0xFE8: "PERIPHID2", 0xFEC: "PERIPHID3"}
             values = {0xFE0: 1, 0xFE4: 0, 0xFE8: revision << 4, 0xFEC: 0}
-            self._add(0xF0000000, 0x1000, Words("ROM table", 0xF0000000, time, rom, values))
+            self._add(0xF0000000, 0x1000, Constants("ROM table", 0xF0000000, time, rom, values))
             self.mpu = Words("MPU", 0x40000000, time, _MPU, {})
             self._add(0x40000600, 0x100, self.mpu)
         self._add(0x10001000, 0x1000, self.uicr)

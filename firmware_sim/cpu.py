@@ -116,14 +116,16 @@ class Cpu:
         self.on_flash_store: Callable[[int, int, int], None] = lambda address, size, value: None
         self.stopped: Stop | None = None
         self.error: BaseException | None = None
+        self.error_pc = 0
         self._keep: list[Any] = []
         # UC_MODE_MCLASS would silently make every core a Cortex-M33.
         self.engine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
         model = arm_const.UC_CPU_ARM_CORTEX_M0 if core == "cortex-m0" else arm_const.UC_CPU_ARM_CORTEX_M4
         self.engine.ctl_set_cpu_model(model)
         self.engine.ctl_set_tcg_buffer_size(4 << 20)
-        read_only = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
-        self.engine.mem_map_ptr(flash_start, flash.size, read_only, flash.ctypes.data)
+        # Protected only afterwards: a store to memory that was mapped read-only is not dropped, whatever the hook says.
+        self.engine.mem_map_ptr(flash_start, flash.size, unicorn.UC_PROT_ALL, flash.ctypes.data)
+        self.engine.mem_protect(flash_start, flash.size, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
         self.engine.mem_map_ptr(ram_start, ram.size, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE, ram.ctypes.data)
         self.engine.hook_add(unicorn.UC_HOOK_MEM_WRITE_PROT, self._flash_store)
         self.engine.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED | unicorn.UC_HOOK_MEM_FETCH_PROT, self._unmapped)
@@ -189,6 +191,7 @@ class Cpu:
     def _stop_for(self, error: BaseException) -> None:
         """An exception cannot cross the engine: it is kept, to be raised when the run has stopped."""
         self.error = error
+        self.error_pc = self.engine.reg_read(arm_const.UC_ARM_REG_PC)  # the run stops behind the access
         self._view[DEADLINE] = 0
 
     def _flash_store(self, _: Any, __: int, address: int, size: int, value: int, ___: Any) -> bool:

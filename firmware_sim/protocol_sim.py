@@ -45,6 +45,8 @@ class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
                 self._state = Path(state[0])
                 if self._state.exists():
                     board.load_flash(_read_state(self._state, board))
+                else:
+                    _write_state(self._state, board)  # a place that cannot be written is told before, not after
         board.port_open = True
         self._own = url.netloc != "board"
         self._board = board

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from firmware_sim.errors import SimulatorError
 
-__all__ = ["Peripheral", "Refused", "Timeline"]
+__all__ = ["Constants", "Peripheral", "Refused", "Timeline", "Words"]
 
 
 class Refused(SimulatorError):
@@ -94,3 +94,10 @@ class Words(Peripheral):
     def write(self, offset: int, value: int) -> None:
         self.register(offset)
         self.values[offset] = value
+
+
+class Constants(Words):
+    """Registers that came with the chip and cannot be written."""
+
+    def write(self, offset: int, value: int) -> None:
+        raise Refused(f"{self.register(offset)} is read-only")

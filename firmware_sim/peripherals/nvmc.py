@@ -21,7 +21,7 @@ _WRITES_PER_WORD = 2
 
 
 class Nvmc(Peripheral):
-    """The controller with its flash array and, as a second region, UICR.
+    """The controller with its flash array. UICR, a page of its own, asks it whether and when.
 
     Attributes
     ----------
@@ -69,8 +69,11 @@ class Nvmc(Peripheral):
         else:
             raise Refused(f"{self.register(offset)} is read-only")
 
+    def program(self) -> bool:
+        """Count the programming of a word and let its time pass. False when the power goes before it does anything."""
+        return self._begin(self._write_cycles)
+
     def _begin(self, cycles: int) -> bool:
-        """Count an operation and let its time pass. False when the power goes before it does anything."""
         self.operations += 1
         if self.cut or self.operations == self.cut_at:
             self.cut = True
@@ -98,6 +101,6 @@ class Nvmc(Peripheral):
             raise Refused(f"a store of {size} bytes to flash at {address:#010x}; only whole words can be programmed")
         if self.programmed[word] >= _WRITES_PER_WORD:
             raise Refused(f"the word at {address:#010x} was programmed a third time since its page was erased")
-        if self._begin(self._write_cycles):
+        if self.program():
             self._words[word] &= np.uint32(value)
             self.programmed[word] += 1

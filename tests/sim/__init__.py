@@ -1,0 +1,1 @@
+"""Tests of the simulator; a package, so that they can import the machine code that they share."""
