@@ -52,10 +52,11 @@ class Measurement:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Everything a board is: core, memories, peripherals, and what came from it and was not read yet."""
+    """Everything a board is: core, memories, peripherals, what the wait for events has seen, bytes not read yet."""
 
     cpu: CpuState
     chip: list[dict[str, Any]]
+    idle: tuple[object, ...]
     inbox: bytes
     powered: bool
 
@@ -376,7 +377,7 @@ class Board:
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now."""
-        return Snapshot(self.cpu.save(), self.chip.save(), bytes(self._inbox), self._powered)
+        return Snapshot(self.cpu.save(), self.chip.save(), self._idle.save(), bytes(self._inbox), self._powered)
 
     def restore(self, state: Snapshot) -> None:
         """Back to a snapshot, as often as wanted."""
@@ -384,7 +385,7 @@ class Board:
         self.chip.restore(state.chip)
         self._powered = state.powered
         self._fault = None
-        self._idle.busy()
+        self._idle.restore(state.idle)
         self._inbox[:] = state.inbox
 
     def close(self) -> None:

@@ -290,7 +290,9 @@ class Cpu:
             self.counters[START_CYCLES] = self.counters[CYCLES] - first
             self.counters[RETURN] = self.engine.reg_read(arm_const.UC_ARM_REG_LR) & ~1
 
-        return self.engine.hook_add(unicorn.UC_HOOK_CODE, entered, None, function, function)
+        hook = self.engine.hook_add(unicorn.UC_HOOK_CODE, entered, None, function, function)
+        self.engine.ctl_flush_tb()  # what was translated with one hook calls that one only
+        return hook
 
     def unwatch(self, hook: Any) -> None:
         """Take a hook of `watch_call` back."""

@@ -40,6 +40,14 @@ class Idle:
         self.waiting = False
         self._others = _FLAGS
 
+    def save(self) -> tuple[object, ...]:
+        """What it has seen so far."""
+        return self.waiting, self._place, self._registers, self._ram, self._others
+
+    def restore(self, state: tuple[object, ...]) -> None:
+        """Back to a `save`."""
+        self.waiting, self._place, self._registers, self._ram, self._others = state  # type: ignore[assignment]
+
     def polled(self) -> bool:
         """A look at an unset flag. Returns `waiting`."""
         place = self._cpu.next_address
