@@ -4,14 +4,6 @@
 #include "bytes.h"
 #include "wire.h"
 
-static const refusal_t ACCEPTED = {STATUS_OK, 0, 0, 0};
-
-static refusal_t refuse(uint8_t status, uint8_t detail, uint32_t value, uint32_t limit)
-{
-    refusal_t refusal = {status, detail, value, limit};
-    return refusal;
-}
-
 static bool finite(const float *values, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -39,7 +31,7 @@ refusal_t model_seek(model_t *model, uint32_t position)
     if (position != model->position) {
         return refuse(STATUS_BAD_POSITION, 0, position, model->position);
     }
-    return ACCEPTED;
+    return accept();
 }
 
 /* One inference: `sample` holds the raw sample and becomes a scratch buffer. Null when an output is not finite. */
@@ -82,7 +74,7 @@ refusal_t model_run_word(model_t *model, const image_t *image, uint32_t word, bo
             return refuse(STATUS_NON_FINITE, NON_FINITE_OUTPUT, model->position, 0);
         }
     }
-    return ACCEPTED;
+    return accept();
 }
 
 refusal_t model_learn_begin(model_t *model, const image_t *image, float learning_rate, uint32_t batch_size,
@@ -108,7 +100,7 @@ refusal_t model_learn_begin(model_t *model, const image_t *image, float learning
     for (uint32_t i = 0; i < image->parameter_count; i++) {
         model->parameters[i] = image->parameters[i];
     }
-    return ACCEPTED;
+    return accept();
 }
 
 /* eq. 8, 20, 4, 17 and the general gradients for one sample: its record in X and dA. */
@@ -127,7 +119,7 @@ __attribute__((noinline)) static refusal_t learn_row(model_t *model, const image
     *loss += nn_backward(&image->shape, model->parameters, x, model->label, model->targets, gradients);
     model->batch_filled++;
     model->samples_seen++;
-    return ACCEPTED;
+    return accept();
 }
 
 refusal_t model_learn_flush(model_t *model, const image_t *image)
@@ -141,7 +133,7 @@ refusal_t model_learn_flush(model_t *model, const image_t *image)
                                   model->learning_rate)) {
         return refuse(STATUS_NON_FINITE, NON_FINITE_PARAMETER, model->samples_seen, 0);
     }
-    return ACCEPTED;
+    return accept();
 }
 
 /* One training step when the batch size is 1. */
@@ -177,7 +169,7 @@ refusal_t model_learn_word(model_t *model, const image_t *image, uint32_t word, 
     }
     model->position++;
     if (++model->filled < row_words) {
-        return ACCEPTED;
+        return accept();
     }
     model->filled = 0;
     return model_train_row(model, image, loss);

@@ -1,4 +1,4 @@
-/* The device's end of docs/PROTOCOL.md: sessions, at-most-once, credit, and what each message does. */
+/* The device's end of docs/PROTOCOL.md: frames, sessions, at-most-once. What each message does is in messages.h. */
 #ifndef NNLITE_PROTOCOL_H
 #define NNLITE_PROTOCOL_H
 

@@ -14,14 +14,6 @@ STATIC_ASSERT(offsetof(slot_record_t, commit) == RECORD_COMMIT_OFFSET, record_co
 STATIC_ASSERT(offsetof(slot_record_t, retired) == RECORD_RETIRED_OFFSET, record_retired);
 STATIC_ASSERT(sizeof(slot_record_t) == RECORD_BYTES, record);
 
-static const refusal_t ACCEPTED = {STATUS_OK, 0, 0, 0};
-
-static refusal_t refuse(uint8_t status, uint8_t detail, uint32_t value, uint32_t limit)
-{
-    refusal_t refusal = {status, detail, value, limit};
-    return refusal;
-}
-
 static uint32_t slot_address(unsigned slot)
 {
     return SLOTS_ADDRESS + slot * SLOT_BYTES;
@@ -189,7 +181,7 @@ refusal_t slots_commit(slots_t *slots, uint32_t length, const uint32_t digest[8]
     if (slots->active != spare) {
         return refuse(STATUS_FLASH_FAILED, 0, slot_address(spare), 0);
     }
-    return ACCEPTED;
+    return accept();
 }
 
 refusal_t slots_rollback(slots_t *slots)
@@ -206,5 +198,5 @@ refusal_t slots_rollback(slots_t *slots)
     if (slots->active == retiring || slots->active == NO_SLOT) {
         return refuse(STATUS_FLASH_FAILED, 0, slot_address(retiring), 0);
     }
-    return ACCEPTED;
+    return accept();
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "image.h"
-#include "wire.h"
+#include "refusal.h"
 
 #define SLOT_COUNT 2u
 #define NO_SLOT 255u
@@ -57,14 +57,7 @@ void slots_erase_spare(slots_t *slots, uint32_t length);
 void slots_program(const slots_t *slots, uint32_t offset, const uint8_t *bytes, uint32_t length);
 
 /* Read the spare slot back, check it, and make it the one that serves: record first, commit word last.
-   On refusal returns a STATUS_ with its detail, value and limit, and the old model serves on. */
-typedef struct {
-    uint8_t status;
-    uint8_t detail;
-    uint32_t value;
-    uint32_t limit;
-} refusal_t;
-
+   When it is refused, the old model serves on. */
 refusal_t slots_commit(slots_t *slots, uint32_t length, const uint32_t digest[8], uint16_t flags);
 
 /* Retire the model that serves; the other slot's takes its place. */

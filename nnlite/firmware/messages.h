@@ -1,0 +1,21 @@
+/* What each message of docs/PROTOCOL.md does to the slots and the model. */
+#ifndef NNLITE_MESSAGES_H
+#define NNLITE_MESSAGES_H
+
+#include <stdbool.h>
+
+#include "refusal.h"
+#include "reply.h"
+
+/* Choose the model that serves. */
+void messages_boot(void);
+
+/* Carry out a request of the open session, or HELLO. The reply is begun; what the message answers is put behind its
+   status word, or refused. READ sends all pieces but its last one by itself. */
+refusal_t messages_carry_out(const request_t *request);
+
+/* Whether an image is coming in: then a frame that cannot be read is answered with the credit. */
+bool messages_receiving_image(void);
+void messages_put_credit(void);
+
+#endif
