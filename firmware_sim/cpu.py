@@ -105,6 +105,12 @@ class Cpu:
     ----------
     core : "cortex-m0" or "cortex-m4f".
     flash_start, flash, ram_start, ram : memories as uint8 arrays; the CPU reads flash, and RAM both ways, in place.
+
+    Attributes
+    ----------
+    counters : what the hook keeps, by the names above; NEXT is behind the instruction that is being executed, and is
+        right also from inside a register access, as are all others.
+    view : the same numbers, read one by one in a third of the time.
     """
 
     def __init__(
@@ -159,7 +165,7 @@ class Cpu:
 
     def _count_in(self, counters: npt.NDArray[np.int64]) -> None:
         self.counters = counters
-        self._view = memoryview(counters)  # type: ignore[arg-type]  # a third of an array's time for one number
+        self.view = memoryview(counters)  # type: ignore[arg-type]
 
     def map_registers(
         self, start: int, size: int, read: Callable[[int], int], write: Callable[[int, int], None]
@@ -192,7 +198,7 @@ class Cpu:
         """An exception cannot cross the engine: it is kept, to be raised when the run has stopped."""
         self.error = error
         self.error_pc = self.engine.reg_read(arm_const.UC_ARM_REG_PC)  # the run stops behind the access
-        self._view[DEADLINE] = 0
+        self.view[DEADLINE] = 0
 
     def _flash_store(self, _: Any, __: int, address: int, size: int, value: int, ___: Any) -> bool:
         try:
@@ -226,26 +232,26 @@ class Cpu:
     @property
     def cycles(self) -> int:
         """Estimated cycles since power-up, those that were skipped included."""
-        return self._view[CYCLES]
+        return self.view[CYCLES]
 
     @cycles.setter
     def cycles(self, value: int) -> None:
-        self._view[CYCLES] = value
+        self.view[CYCLES] = value
 
     @property
     def instructions(self) -> int:
         """Instructions executed since power-up. Exact on the M0; on the M4 one whose condition failed inside an
         IT block is not in it."""
-        return self._view[INSTRUCTIONS]
+        return self.view[INSTRUCTIONS]
 
     def stop_at(self, cycles: int) -> None:
         """Bring the current run's deadline forward."""
-        self._view[DEADLINE] = min(self._view[DEADLINE], cycles)
+        self.view[DEADLINE] = min(self.view[DEADLINE], cycles)
 
     @property
     def deadline(self) -> int:
         """Cycle at which the current run ends."""
-        return self._view[DEADLINE]
+        return self.view[DEADLINE]
 
     def reset(self) -> None:
         """Registers as after reset: stack pointer and entry point from the vector table."""
@@ -268,11 +274,6 @@ class Cpu:
             if self.stopped is None:
                 self.stopped = Stop(str(error), None)
         self.pc = self.engine.reg_read(arm_const.UC_ARM_REG_PC)
-
-    @property
-    def next_address(self) -> int:
-        """Behind the instruction that is being executed; right also from inside a register access."""
-        return self._view[NEXT]
 
     def registers(self) -> bytes:
         """All registers but pc; right also from inside a register access of the running core."""

@@ -6,7 +6,7 @@ nothing else happened on the bus: then it will do the same again until a periphe
 
 from __future__ import annotations
 
-from firmware_sim.cpu import Cpu
+from firmware_sim.cpu import NEXT, Cpu
 
 __all__ = ["Idle"]
 
@@ -28,6 +28,7 @@ class Idle:
 
     def __init__(self, cpu: Cpu) -> None:
         self._cpu = cpu
+        self._counters = cpu.view
         self._memory = memoryview(cpu.ram)  # type: ignore[arg-type]  # numpy says so from 2.x on
         self.waiting = False
         self._place = 0
@@ -50,7 +51,7 @@ class Idle:
 
     def polled(self) -> bool:
         """A look at an unset flag. Returns `waiting`."""
-        place = self._cpu.next_address
+        place = self._counters[NEXT]
         if place != self._place and self._others < _FLAGS:
             self._others += 1
             return self.waiting

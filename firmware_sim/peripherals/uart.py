@@ -25,7 +25,13 @@ _RATES = {0x00275000: 9_600, 0x01D7E000: 115_200, 0x04000000: 250_000, 0x1000000
 
 
 class Uart(Peripheral):
-    """One UART and the line to the interface chip."""
+    """One UART and the line to the interface chip.
+
+    Attributes
+    ----------
+    events : the event registers; they hold until `next`, unless somebody writes or reads a register.
+    next : cycle of the next thing that happens by itself.
+    """
 
     NAMES = (
         _TASKS
@@ -63,8 +69,8 @@ class Uart(Peripheral):
         self._host_baud = 0
         self._receiving = self._transmitting = False
         self._sending_until: int | None = None
-        self._next = _NEVER  # the next event, so that most reads need not look for one
-        self._events = {_RXDRDY: 0, _TXDRDY: 0, _ERROR: 0}
+        self.next = _NEVER
+        self.events = {_RXDRDY: 0, _TXDRDY: 0, _ERROR: 0}
         self.overruns = 0
         self.bytes_received = 0
         self.bytes_sent = 0
@@ -104,42 +110,44 @@ class Uart(Peripheral):
             if len(self.fifo) >= self._fifo_bytes:
                 self.overruns += 1
                 self.values[_ERRORSRC] = self.values.get(_ERRORSRC, 0) | _OVERRUN
-                self._events[_ERROR] = 1
+                self.events[_ERROR] = 1
                 continue
             self.fifo.append(byte)
             if len(self.fifo) == 1:
-                self._events[_RXDRDY] = 1
+                self.events[_RXDRDY] = 1
         if self._sending_until is not None and self._sending_until <= self.time.now:
             self._sending_until = None
-            self._events[_TXDRDY] = 1
+            self.events[_TXDRDY] = 1
             self.time.changed()
         self._find_next()
 
     def _find_next(self) -> None:
         arrives = self.line[0][0] if self.line else _NEVER
-        self._next = arrives if self._sending_until is None else min(arrives, self._sending_until)
+        self.next = arrives if self._sending_until is None else min(arrives, self._sending_until)
 
     def next_event(self) -> int | None:
-        return None if self._next == _NEVER else self._next
+        return None if self.next == _NEVER else self.next
+
+    def flag(self, offset: int) -> int:
+        """An event as it is now."""
+        if self.next <= self.time.now:
+            self._arrive()
+        return self.events[offset]
 
     def read(self, offset: int) -> int:
-        if self._next <= self.time.now:
+        if self.next <= self.time.now:
             self._arrive()
-        event = self._events.get(offset)
-        if event is not None:
-            if event == 0:
+        if offset in self.events:
+            if self.events[offset] == 0:
                 self.time.polled()
-                if self._next <= self.time.now:
-                    self._arrive()
-                return self._events[offset]
-            return event
+            return self.flag(offset)
         self.register(offset)
         if offset == _RXD:
             if not self.fifo:
                 raise Refused("UART0.RXD was read with no byte in it")
             byte = self.fifo.popleft()
             if self.fifo:
-                self._events[_RXDRDY] = 1
+                self.events[_RXDRDY] = 1
             return byte
         return self.values.get(offset, 0)
 
@@ -148,8 +156,8 @@ class Uart(Peripheral):
         self._arrive()
         if offset in _TASKS:
             self._task(offset, value)
-        elif offset in self._events:
-            self._events[offset] = value
+        elif offset in self.events:
+            self.events[offset] = value
         elif offset == _ERRORSRC:
             self.values[offset] = self.values.get(offset, 0) & ~value
         elif offset == _TXD:
