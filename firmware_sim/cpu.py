@@ -7,7 +7,10 @@ decided by whoever sets `on_flash_store`.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +99,26 @@ class CpuState:
     ram: npt.NDArray[np.uint8]
     flash: npt.NDArray[np.uint8]
     pc: int
+
+
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Keep a Ctrl-C until the engine has returned.
+
+    Raised inside of a hook it would get lost on the way through the engine, or leave a register half written.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[Any] = []
+    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if held and callable(before):
+            before(*held[0])
 
 
 class Cpu:
@@ -268,12 +291,13 @@ class Cpu:
     def run(self, deadline: int) -> None:
         """Run until `deadline` in cycles. Afterwards `stopped` or `error` says whether something happened."""
         self.counters[DEADLINE] = deadline
-        try:
-            self.engine.emu_start(self.pc | 1, 0xFFFFFFFF)
-        except unicorn.UcError as error:
-            if self.stopped is None:
-                self.stopped = Stop(str(error), None)
-        self.pc = self.engine.reg_read(arm_const.UC_ARM_REG_PC)
+        with _interrupt_held():
+            try:
+                self.engine.emu_start(self.pc | 1, 0xFFFFFFFF)
+            except unicorn.UcError as error:
+                if self.stopped is None:
+                    self.stopped = Stop(str(error), None)
+            self.pc = self.engine.reg_read(arm_const.UC_ARM_REG_PC)
 
     def registers(self) -> bytes:
         """All registers but pc; right also from inside a register access of the running core."""

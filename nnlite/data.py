@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnlite.errors import DataError, PathError
+from nnlite.errors import DataError, PathError, UsageError
 
 __all__ = ["Table", "read_table"]
+
+_MEND = "correct that row or leave it out"
 
 #: what numpy and zipfile raise for a file that is not, or no longer, an archive of arrays
 _BROKEN_ARCHIVE = (
@@ -50,14 +52,40 @@ class Table:
     X : (samples, inputs) float32, every value finite.
     features : column names.
     y : (samples,) labels (text or integers) or floats, or None.
+    source : where it comes from, for messages.
     """
 
     X: npt.NDArray[np.float32]
     features: tuple[str, ...]
     y: npt.NDArray[Any] | None
+    source: str
+
+    @property
+    def truth(self) -> npt.NDArray[Any]:
+        """`y` of a table that was read as `labelled`."""
+        assert self.y is not None
+        return self.y
+
+    def check_inputs(self, inputs: int) -> None:
+        """Refuse a table that is not as wide as a model.
+
+        Raises
+        ------
+        DataError : both widths are named.
+        """
+        if self.X.shape[1] != inputs:
+            raise DataError(
+                f"{self.source} has {self.X.shape[1]} columns of features, the model takes {inputs}; leave the target "
+                "out with --target, or give the data that the model was made for"
+            )
 
 
-def read_table(source: str | Path, target: str | None = None, features: tuple[str, ...] | None = None) -> Table:
+def read_table(
+    source: str | Path,
+    target: str | None = None,
+    features: tuple[str, ...] | None = None,
+    labelled: bool = False,
+) -> Table:
     """Read data.
 
     Parameters
@@ -65,14 +93,16 @@ def read_table(source: str | Path, target: str | None = None, features: tuple[st
     source : path of a CSV file with a header, of an .npz file with X and y, or the name "shoulder".
     target : the column (CSV) to predict; "exercise" for shoulder; not needed for .npz. None reads samples only.
     features : the columns a model was trained on: they are picked by name where the file has names.
+    labelled : the target is needed; that of shoulder need not be named.
 
     Raises
     ------
+    UsageError : a target is needed, and none was named.
     PathError : missing, a directory, unreadable.
     DataError : content that cannot be used: file, row and column are named.
     """
     if source == "shoulder":
-        return _shoulder(target, features)
+        return _shoulder("exercise" if labelled and target is None else target, features)
     path = Path(source)
     try:
         content = path.read_bytes()
@@ -81,7 +111,14 @@ def read_table(source: str | Path, target: str | None = None, features: tuple[st
     if not content.strip():
         raise DataError(f"{path} is empty")
     if path.suffix == ".npz" or content.startswith(b"PK"):
-        return _npz(path, content, features)
+        if target not in (None, "y"):
+            raise DataError(f"{path} has no column '{target}'; the target of an .npz file is its array y")
+        table = _npz(path, content, features)
+        if labelled and table.y is None:
+            raise DataError(f"{path} has no array y with the truth; save it with numpy.savez(path, X=..., y=...)")
+        return table
+    if labelled and target is None:
+        raise UsageError(f"which column of {path} holds the truth? Name it with --target")
     return _csv(path, content, target, features)
 
 
@@ -93,7 +130,8 @@ def _shoulder(target: str | None, features: tuple[str, ...] | None) -> Table:
         raise DataError(f"the data set shoulder has no column '{target}'; its target is exercise")
     picked = _pick("shoulder", data.feature_names, features)
     names = tuple(data.feature_names[n] for n in picked)
-    return Table(np.ascontiguousarray(data.features[:, picked]), names, None if target is None else data.labels)
+    y = None if target is None else data.labels
+    return Table(np.ascontiguousarray(data.features[:, picked]), names, y, "shoulder")
 
 
 def _pick(source: str, names: tuple[str, ...], features: tuple[str, ...] | None) -> list[int]:
@@ -119,7 +157,7 @@ def _npz(path: Path, content: bytes, features: tuple[str, ...] | None) -> Table:
     if "X" not in arrays:
         raise DataError(f"{path} has no array X; save it with numpy.savez(path, X=..., y=...)")
     X = arrays["X"]
-    if X.ndim != 2 or X.dtype.kind not in "fiu":
+    if X.ndim != 2 or X.dtype.kind not in "fiu" or not X.size:
         raise DataError(f"{path}: X is {X.dtype} of shape {X.shape}, not numbers of shape (samples, inputs)")
     with np.errstate(over="ignore"):
         samples = np.ascontiguousarray(X, np.float32)
@@ -127,13 +165,16 @@ def _npz(path: Path, content: bytes, features: tuple[str, ...] | None) -> Table:
     if bad.size:
         row, column = map(int, bad[0])
         value = X[row, column]
-        raise DataError(f"{path}: X row {row}, column {column} is {value}; every value must be a finite float32")
+        raise DataError(f"{path}: X row {row}, column {column} is {value}, not a finite float32; {_MEND}")
     y = arrays.get("y")
     if y is not None and (y.dtype.kind not in "fiuU" or y.shape[:1] != samples.shape[:1]):
         raise DataError(f"{path}: y is {y.dtype} of shape {y.shape}; X has {len(X)} rows, each needs a label or number")
+    if y is not None and y.dtype.kind == "f" and not np.all(np.isfinite(y)):
+        where = np.argwhere(~np.isfinite(y))[0]
+        raise DataError(f"{path}: y row {where[0]} is {y[tuple(where)]}, not a finite number; {_MEND}")
     fits = features is not None and len(features) == X.shape[1]
     names = features if features is not None and fits else tuple(f"x{n}" for n in range(X.shape[1]))
-    return Table(samples, names, y)
+    return Table(samples, names, y, str(path))
 
 
 def _csv(path: Path, content: bytes, target: str | None, features: tuple[str, ...] | None) -> Table:
@@ -154,9 +195,15 @@ def _csv(path: Path, content: bytes, target: str | None, features: tuple[str, ..
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
         raise DataError(f"{path} has two columns '{twice}'; give each its own name")
+    separator = next((s for s in (";", "\t") if len(header) == 1 and s in header[0]), None)
+    if separator is not None:
+        name = "tabs" if separator == "\t" else "semicolons"
+        raise DataError(f"{path} has one column only; its values seem to be parted by {name}, use commas")
     if target is not None and target not in header:
         raise DataError(f"{path} has no column '{target}'; it has {_list(header)}")
     columns = tuple(name for name in header if name != target)
+    if not columns:
+        raise DataError(f"{path} has no column beside '{target}'; samples need features")
     if features is not None and target is None and not set(features).isdisjoint(header):
         columns = tuple(name for name in header if name in features)
     picked = [header.index(columns[n]) for n in _pick(str(path), columns, features)]
@@ -164,15 +211,20 @@ def _csv(path: Path, content: bytes, target: str | None, features: tuple[str, ..
     for number, line in lines[1:]:
         if len(line) != len(header):
             raise DataError(f"{path}, line {number}: {len(line)} values where the header names {len(header)} columns")
-        rows.append([_cell(path, number, header[n], line[n]) for n in picked])
+        rows.append([_cell(path, number, header[n], line[n], target) for n in picked])
         if target is not None:
             labels.append(line[header.index(target)].strip())
             if not labels[-1]:
-                raise DataError(f"{path}, line {number}, column '{target}': the target is missing")
+                raise DataError(f"{path}, line {number}, column '{target}': the target is missing; {_MEND}")
     if not rows:
         raise DataError(f"{path} has a header and no rows")
-    y = None if target is None else _target(labels)
-    return Table(np.array(rows, np.float32), tuple(header[n] for n in picked), y)
+    y = None if target is None else _target(path, target, [number for number, _ in lines[1:]], labels)
+    return Table(np.array(rows, np.float32), tuple(header[n] for n in picked), y, str(path))
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell of a CSV file is a number, finite or not."""
+    return _number(text) is not None
 
 
 def _number(text: str) -> float | None:
@@ -184,21 +236,30 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _cell(path: Path, number: int, column: str, text: str) -> float:
+def _cell(path: Path, number: int, column: str, text: str, target: str | None) -> float:
     value = _number(text)
+    where = f"{path}, line {number}, column '{column}'"
+    if value is None and text.strip() and target is None:
+        raise DataError(f"{where}: '{text.strip()}' is not a number; {_MEND}, or name the target with --target")
     if value is None:
         what = f"'{text.strip()}' is not a number" if text.strip() else "the value is missing"
-        raise DataError(f"{path}, line {number}, column '{column}': {what}")
+        raise DataError(f"{where}: {what}; {_MEND}")
     if not math.isfinite(value) or abs(value) > float(np.finfo(np.float32).max):
-        raise DataError(f"{path}, line {number}, column '{column}': {text.strip()} is not a finite float32")
+        raise DataError(f"{where}: {text.strip()} is not a finite float32; {_MEND}")
     return value
 
 
-def _target(labels: list[str]) -> npt.NDArray[Any]:
-    """Integers if all are, else finite numbers if all are, else text."""
-    numbers = [_number(label) for label in labels]
-    if any(n is None or not math.isfinite(n) for n in numbers):
+def _target(path: Path, target: str, lines: list[int], labels: list[str]) -> npt.NDArray[Any]:
+    """Text unless all are numbers; then integers if all are, else floats. Not-a-number is no number's label."""
+    numbers = [number for label in labels if (number := _number(label)) is not None]
+    if len(numbers) < len(labels):
         return np.array(labels)
     values = np.array(numbers, np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size and bad.size < values.size:
+        line, label = lines[bad[0]], labels[bad[0]]
+        raise DataError(f"{path}, line {line}, column '{target}': the target is {label} among numbers; {_MEND}")
+    if bad.size:
+        return np.array(labels)
     whole = np.all(values == np.rint(values)) and np.all(np.abs(values) < 2**53)
     return values.astype(np.int64) if whole else values

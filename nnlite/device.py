@@ -32,11 +32,11 @@ from nnlite.link.protocol import ModelReply as ServingModel
 from nnlite.link.protocol import Slot
 from nnlite.link.transfer import split_rows
 from nnlite.link.wire import Optimizer, Region
-from nnlite.network import Floats, Label, Network, as_samples
+from nnlite.network import Floats, Label, Network, as_samples, decide
 from nnlite.planner import parameter_count, plan
 from nnlite.profile import Profile
 
-__all__ = ["Device", "DeviceInfo", "Learned", "Progress", "ServingModel", "Slot", "Statistics", "find_port"]
+__all__ = ["Device", "DeviceInfo", "Learned", "Progress", "ServingModel", "Shape", "Slot", "Statistics", "find_port"]
 
 _FLOAT_BYTES = 4
 #: a LEARN frame holds rows for about so much computing, so that progress shows and Ctrl-C is heard
@@ -61,8 +61,13 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class _Shape:
-    """The serving model apart from its parameters; what a plan and the data checks need."""
+class Shape:
+    """The serving model apart from its parameters; what a plan and the data checks need.
+
+    Attributes
+    ----------
+    sizes, output, mean, labels : as of a `Network`.
+    """
 
     sizes: tuple[int, ...]
     output: str
@@ -71,6 +76,7 @@ class _Shape:
 
     @property
     def multiply_accumulates(self) -> int:
+        """About so many of them for one sample."""
         return parameter_count(self.sizes)
 
 
@@ -87,7 +93,7 @@ class Device:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._serving: ServingModel | None = None
-        self._shapes: dict[bytes, _Shape] = {}  # by digest
+        self._shapes: dict[bytes, Shape] = {}  # by digest
         self._session_open = False
         self._info = self._hello()
 
@@ -135,6 +141,16 @@ class Device:
         self._info = self._hello()
         return self._info
 
+    def shape(self) -> Shape:
+        """Sizes, output function and labels of the serving model. Its parameters are not read; `pull` does that.
+
+        Raises
+        ------
+        IncompatibleError : there is no model on the device.
+        """
+        with self._session():
+            return self._shape()
+
     def flash(self, net: Network, progress: Progress | None = None) -> ServingModel:
         """Send a network; from then on it serves. The one that served before is kept for `rollback`.
 
@@ -162,7 +178,7 @@ class Device:
             self._serving = self._client.flash(data, digest, progress)
             if self._serving.digest != digest:
                 raise IntegrityError("the device committed another model than the one that was sent; flash it again")
-            self._shapes[digest] = _Shape(net.sizes, net.output, net.mean, net.labels)
+            self._shapes[digest] = Shape(net.sizes, net.output, net.mean, net.labels)
             return self._serving
 
     def verify(self, net: Network | None = None) -> ServingModel:
@@ -222,10 +238,7 @@ class Device:
         DataError, IncompatibleError : as `decision_function`.
         """
         outputs, shape = self._run(X, False, progress)
-        if shape.output != "softmax":
-            return outputs
-        classes: npt.NDArray[Any] = np.argmax(outputs, axis=1)
-        return classes if shape.labels is None else np.array(shape.labels)[classes]
+        return decide(outputs, shape.output, shape.labels)
 
     def learn(
         self,
@@ -318,14 +331,14 @@ class Device:
             raise IncompatibleError("there is no model on the device; flash one first: 'nnlite flash MODEL'")
         return self._serving
 
-    def _shape(self) -> _Shape:
+    def _shape(self) -> Shape:
         """The serving model's shape and labels: known by its digest, or read from the device."""
         serving = self._serving_model()
         if serving.digest not in self._shapes:
             self._shapes[serving.digest] = self._read_shape(serving.length)
         return self._shapes[serving.digest]
 
-    def _read_shape(self, length: int) -> _Shape:
+    def _read_shape(self, length: int) -> Shape:
         head = self._client.read(Region.IMAGE, 0, min(length, image.MAX_HEADER_BYTES))
         header = image.decode_header(head, length)
         mean = None
@@ -334,9 +347,9 @@ class Device:
                 self._client.read(Region.IMAGE, header.floats_offset, header.sizes[0] * _FLOAT_BYTES), "<f4"
             )
         metadata = self._client.read(Region.IMAGE, header.metadata_offset, header.metadata_bytes)
-        return _Shape(header.sizes, header.output, mean, image.decode_labels(metadata, header))
+        return Shape(header.sizes, header.output, mean, image.decode_labels(metadata, header))
 
-    def _check_plan(self, net: Network | _Shape, learn: bool, batch_size: int) -> None:
+    def _check_plan(self, net: Network | Shape, learn: bool, batch_size: int) -> None:
         try:
             profile = Profile.load(self._info.board)
         except UsageError as error:
@@ -349,7 +362,7 @@ class Device:
 
     # ---- streams
 
-    def _run(self, X: npt.ArrayLike, probabilities: bool, progress: Progress | None) -> tuple[Floats, _Shape]:
+    def _run(self, X: npt.ArrayLike, probabilities: bool, progress: Progress | None) -> tuple[Floats, Shape]:
         with self._session():
             shape = self._shape()
             if probabilities and shape.output != "softmax":
@@ -378,7 +391,7 @@ class Device:
 
     def _learn_epoch(
         self,
-        shape: _Shape,
+        shape: Shape,
         rows: npt.NDArray[np.uint32],
         batch_size: int,
         epoch: int,
@@ -419,7 +432,7 @@ def _check_arguments(learning_rate: float, epochs: int, batch_size: int, optimiz
         raise UsageError(f"the optimizer must be one of {', '.join(_OPTIMIZERS)}, not '{optimizer}'")
 
 
-def _training_rows(shape: _Shape, X: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.uint32]:
+def _training_rows(shape: Shape, X: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.uint32]:
     """Rows as LEARN takes them, 32-bit words: the raw sample, then the class or the targets."""
     from nnlite.training import encode_labels, encode_targets
 

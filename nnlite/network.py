@@ -54,7 +54,7 @@ class Network:
     """
 
     def __init__(self, sizes: Sequence[int], hidden: str = "relu", output: str = "softmax", seed: int = 0) -> None:
-        self.sizes = _check_sizes(sizes)
+        self.sizes = check_sizes(sizes)
         if hidden not in _HIDDEN:
             raise UsageError(f"hidden must be one of {', '.join(_HIDDEN)}, not '{hidden}'")
         if output not in _OUTPUT:
@@ -63,7 +63,11 @@ class Network:
             raise UsageError(f"the seed must be an integer from 0, not {seed!r}")
         self.hidden = hidden
         self.output = output
-        self.parameters: Floats = np.zeros(sum(i * o + o for i, o in self._layers()), np.float32)
+        count = sum(i * o + o for i, o in self._layers())
+        try:
+            self.parameters: Floats = np.zeros(count, np.float32)
+        except MemoryError as error:
+            raise UsageError(f"{count:,} parameters do not fit this computer's memory; use smaller sizes") from error
         self.mean: Floats | None = None
         self.scale: Floats | None = None
         self.labels: tuple[Label, ...] | None = None
@@ -167,10 +171,7 @@ class Network:
 
     def decide(self, outputs: Floats) -> npt.NDArray[Any]:
         """Answer as `predict` for given logits or probabilities: the label of the largest, the first of equals."""
-        if self.output != "softmax":
-            return outputs
-        classes: npt.NDArray[Any] = np.argmax(outputs, axis=1)
-        return classes if self.labels is None else np.array(self.labels)[classes]
+        return decide(outputs, self.output, self.labels)
 
     def save(self, path: str | Path) -> None:
         """Write a .safetensors file (docs/FORMAT.md), whole or not at all.
@@ -182,7 +183,7 @@ class Network:
         """
         from safetensors.numpy import save
 
-        _check_finite(self.parameters, "a parameter of the network", str(path))
+        _check_finite(self.parameters, f"cannot write {path}: a parameter")
         tensors = {"parameters": self.parameters}
         if self.mean is not None and self.scale is not None:
             tensors |= {"mean": self.mean, "scale": self.scale}
@@ -241,7 +242,7 @@ def _from_file(metadata: dict[str, str], tensors: dict[str, npt.NDArray[Any]]) -
     net = Network.__new__(Network)
     blank = Network([1, 1], metadata["hidden"], metadata["output"])
     net.__dict__.update(blank.__dict__)
-    net.sizes = _check_sizes(sizes)
+    net.sizes = check_sizes(sizes)
     count = sum(i * o + o for i, o in net._layers())
     net.parameters = _tensor(tensors, "parameters", count)
     if "mean" in tensors or "scale" in tensors:
@@ -263,7 +264,7 @@ def _tensor(tensors: dict[str, npt.NDArray[Any]], name: str, count: int) -> Floa
     tensor = tensors[name]
     if tensor.dtype != np.float32 or tensor.shape != (count,):
         raise DataError(f"its {name} are {tensor.dtype} of shape {tensor.shape}, not float32 of shape ({count},)")
-    _check_finite(tensor, f"a value of its {name}", "it")
+    _check_finite(tensor, f"a value of its {name}")
     return np.ascontiguousarray(tensor + np.float32(0.0))  # -0 + 0 is +0
 
 
@@ -276,7 +277,13 @@ def check_labels(labels: Any, outputs: int) -> tuple[Label, ...]:
     return tuple(labels)
 
 
-def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Sizes from outside: inputs, hidden..., outputs.
+
+    Raises
+    ------
+    UsageError : too few, too many, or one out of its range.
+    """
     wrong = [size for size in sizes if isinstance(size, bool) or not isinstance(size, int | np.integer)]
     if wrong or not 2 <= len(sizes) <= layout.MAX_LAYERS + 1 or not all(1 <= size <= 65_535 for size in sizes):
         raise UsageError(
@@ -286,10 +293,20 @@ def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
-def _check_finite(values: Floats, what: str, where: str) -> None:
+def _check_finite(values: Floats, what: str) -> None:
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
-        raise DataError(f"{where}: {what} (number {bad[0]}) is {values[bad[0]]}; only finite values can be kept")
+        raise DataError(
+            f"{what} (number {bad[0]}) is {values[bad[0]]}; only finite values can be kept. Train the network again"
+        )
+
+
+def decide(outputs: Floats, output: str, labels: tuple[Label, ...] | None) -> npt.NDArray[Any]:
+    """Turn outputs of a network into answers; see `Network.decide`."""
+    if output != "softmax":
+        return outputs
+    classes: npt.NDArray[Any] = np.argmax(outputs, axis=1)
+    return classes if labels is None else np.array(labels)[classes]
 
 
 def as_samples(X: npt.ArrayLike, inputs: int, features: Sequence[str] | None = None) -> Floats:
@@ -319,8 +336,19 @@ def as_samples(X: npt.ArrayLike, inputs: int, features: Sequence[str] | None = N
     return samples
 
 
-def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file whole or not at all: into a neighbour, then renamed.
+def check_writable(path: str | Path) -> None:
+    """Say before long work, not after it, that its result could not be written. Changes nothing.
+
+    Raises
+    ------
+    PathError : as `write_whole`, but for the full disk.
+    """
+    write_whole(path, None)
+
+
+def write_whole(path: str | Path, content: bytes | None) -> None:
+    """Write a file whole or not at all: into a neighbour, then renamed. A link is followed; a device or a pipe,
+    such as /dev/stdout, is written as it is. Without content nothing is written, only tried.
 
     Raises
     ------
@@ -331,13 +359,23 @@ def write_whole(path: str | Path, content: bytes) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(0, "it is a directory")
-        handle, neighbour = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        if path.exists() and not path.is_file():
+            if content is not None:
+                with path.open("wb") as stream:
+                    stream.write(content)
+            return
+        place = Path(os.path.realpath(path))
+        if place.exists() and not os.access(place, os.W_OK):
+            raise PermissionError(0, "it is write-protected")
+        handle, neighbour = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
         with os.fdopen(handle, "wb") as file:
+            if content is None:
+                return
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(neighbour, 0o666 & ~_umask())
-        os.replace(neighbour, path)
+        os.replace(neighbour, place)
         neighbour = None
     except OSError as error:
         raise PathError(f"cannot write {path}: {error.strerror}; nothing was changed") from error

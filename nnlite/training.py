@@ -80,7 +80,8 @@ def encode_labels(y: npt.ArrayLike, labels: tuple[Label, ...] | None, outputs: i
 def encode_targets(y: npt.ArrayLike, outputs: int) -> Floats:
     """Targets of a linear network as (samples, outputs) float32; one output may come as (samples,)."""
     given = np.asarray(y)
-    return as_samples(given[:, None] if given.ndim == 1 and outputs == 1 else given, outputs)
+    names = ["target"] * outputs  # so that a message about a value says that it is one
+    return as_samples(given[:, None] if given.ndim == 1 and outputs == 1 else given, outputs, names)
 
 
 def _new_labels(y: npt.ArrayLike, outputs: int) -> tuple[Label, ...]:

@@ -266,7 +266,7 @@ def test_integer_labels_that_are_indices_stay_indices() -> None:
 
 def test_targets() -> None:
     assert encode_targets([1.0, 2.0], 1).tolist() == [[1.0], [2.0]]
-    with pytest.raises(DataError, match="row 1, column 0 is nan"):
+    with pytest.raises(DataError, match=r"row 1, column 0 \('target'\) is nan"):
         encode_targets([1.0, np.nan], 1)
     with pytest.raises(DataError, match="shape"):
         encode_targets([[1.0, 2.0]], 3)

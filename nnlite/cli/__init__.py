@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 
 __all__ = ["main", "run"]
 
+_INTERRUPTED = 130
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+
 
 def run(arguments: list[str]) -> int:
     """Carry out one command line and return its exit code. The one place where errors become messages."""
-    import typer
-
-    from nnlite.cli.app import app
-    from nnlite.errors import NNLiteError, UsageError
+    from nnlite.errors import NNLiteError
 
     try:
-        result = app(arguments, prog_name="nnlite", standalone_mode=False)
-        sys.stdout.flush()
+        return _carry_out(arguments)
     except NNLiteError as error:
         print(f"nnlite: {error}", file=sys.stderr)
         return error.exit_code
-    except typer.Exit as error:
-        return error.exit_code
-    except typer.TyperException as error:
-        print(f"nnlite: {error.format_message()}; 'nnlite --help' lists the commands, each has --help", file=sys.stderr)
-        return UsageError.exit_code
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         print("nnlite: interrupted; nothing was changed that a message did not report", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has gone; the interpreter must not complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
     except Exception:
         import traceback
@@ -39,9 +35,58 @@ def run(arguments: list[str]) -> int:
         traceback.print_exc()
         print("nnlite: this is a defect of nnlite. Please report it with the lines above.", file=sys.stderr)
         return 1
+
+
+def _carry_out(arguments: list[str]) -> int:
+    """Let typer find the verb; its own exceptions become ours."""
+    import typer
+
+    from nnlite.errors import PathError, UsageError
+
+    if not arguments:
+        _verb(["--help"])
+        raise UsageError("a command is missing; they are listed above, 'nnlite demo' is a good one to begin with")
+    try:
+        result = _verb(arguments)
+    except typer.Exit as error:
+        result = error.exit_code
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = "nnlite" if context is None else context.command_path
+        raise UsageError(f"{error.format_message().rstrip('.')}; see '{command} --help'") from error
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except SystemExit:
+        raise BrokenPipeError from None  # what typer makes of one, whatever else it is asked for
+    except OSError as error:
+        # Files and ports are met elsewhere, and become our errors there; what is left is the output.
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        _drop_output()
+        raise PathError(f"cannot write the result to standard output: {error.strerror}") from error
     return result if isinstance(result, int) else 0
+
+
+def _verb(arguments: list[str]) -> object:
+    from nnlite.cli.app import app
+
+    result = app(arguments, prog_name="nnlite", standalone_mode=False)
+    if result == _INTERRUPTED:  # what typer makes of Ctrl-C
+        raise KeyboardInterrupt
+    sys.stdout.flush()
+    return result
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:
     """Entry point of the console script."""
+    # A shell may close these ('>&-'); Python then has None in their place.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  open to the end
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a label may have letters that the terminal has not
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))

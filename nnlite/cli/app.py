@@ -13,7 +13,6 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="nnlite",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -35,9 +34,11 @@ def nnlite(
     """Train small neural networks, run and go on training them on a microcontroller, bit for bit the same.
 
     \b
-    Try it without a board:   nnlite demo
-    With a model and a board: nnlite train DATA --target COLUMN --hidden 16 -o m.safetensors
-                              nnlite flash m.safetensors --port /dev/ttyACM0
+    Without a board:
+      nnlite demo
+    With a board:
+      nnlite train DATA --target COLUMN -o m.safetensors
+      nnlite flash m.safetensors --port /dev/ttyACM0
     """
 
 

@@ -6,13 +6,15 @@ import csv
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nnlite.cli.screen import JsonOption, QuietOption, note, print_json, progress_bar
-from nnlite.device import Device, find_port
-from nnlite.errors import UsageError
+
+if TYPE_CHECKING:
+    from nnlite.data import Table
+    from nnlite.device import Device, DeviceInfo, Slot
 
 __all__ = ["flash", "info", "learn", "pull", "rollback", "run", "verify"]
 
@@ -22,13 +24,32 @@ PortOption = Annotated[
         "--port", "-p", help="A port such as /dev/ttyACM0, COM3, or any pyserial URL; else $NNLITE_PORT, else found."
     ),
 ]
+LikeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--like",
+        metavar="MODEL",
+        help="A model file whose feature names pick the columns; else they are the model's inputs as they stand.",
+    ),
+]
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")]
 
 
 def _open(port: str | None) -> Device:
+    from nnlite.device import Device, find_port
+
     return Device.open(port or os.environ.get("NNLITE_PORT") or find_port())
 
 
-def info(port: PortOption = None, as_json: JsonOption = False) -> None:
+def _read(data: str, target: str | None, like: Path | None, labelled: bool = False) -> Table:
+    """Data for the model on a board: names of features do not travel, so a file's take their place."""
+    from nnlite.data import read_table
+    from nnlite.network import load
+
+    return read_table(data, target, None if like is None else load(like).features, labelled)
+
+
+def info(port: PortOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """What board it is, and what it holds.
 
     \b
@@ -36,25 +57,40 @@ def info(port: PortOption = None, as_json: JsonOption = False) -> None:
       nnlite info --port /dev/ttyACM0
     """
     with _open(port) as device:
-        about = device.info().to_dict()
+        about = device.info()
     if as_json:
-        print_json(about)
-        return
-    for name, value in about.items():
-        if isinstance(value, list):
-            for item in value:
-                print(f"{name.rstrip('s')}: " + ", ".join(f"{k} {v}" for k, v in item.items() if v not in (None, "")))
-        else:
-            print(f"{name.replace('_', ' ')}: {value}")
+        print_json(about.to_dict())
+    else:
+        print(_about(about))
+
+
+def _about(info: DeviceInfo) -> str:
+    """What a person wants to know of HELLO; --json has all of it."""
+    rows = [
+        ("board", f"{info.board}, {info.clock_hz / 1e6:g} MHz, chip {info.unique_id}"),
+        ("firmware", f"{info.firmware}, protocol {' to '.join(map(str, sorted(set(info.protocol))))}"),
+        ("room", f"{info.slot_image_bytes:,} bytes of flash for a model, {info.arena_bytes:,} of RAM for its work"),
+    ]
+    rows += [(f"slot {slot.index}", _slot(slot, info.active_slot == slot.index)) for slot in info.slots]
+    return "\n".join(f"{name:<9} {value}" for name, value in rows)
+
+
+def _slot(slot: Slot, serves: bool) -> str:
+    state = "serves" if serves else slot.state.name.lower()
+    if not slot.generation:
+        return state
+    return f"{state}: generation {slot.generation}, {slot.length:,} bytes, digest {slot.digest.hex()[:16]}..."
 
 
 def flash(
-    model: Annotated[Path, typer.Argument(help="A model file.")],
+    model: ModelArgument,
     port: PortOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Put a model on the board; the one before it stays until the new one is whole.
+    """Put a model on the board.
+
+    The one before it serves until the new one is whole, and is kept for rollback.
 
     \b
     Example:
@@ -72,12 +108,14 @@ def flash(
 
 
 def verify(
-    model: Annotated[Path | None, typer.Argument(help="A model file to compare with.")] = None,
+    model: Annotated[Path | None, typer.Argument(metavar="MODEL", help="A model file to compare with.")] = None,
     port: PortOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Let the board digest its model anew, and compare with a file's. Exit code 6 when they differ.
+    """Let the board digest its model anew, and compare.
+
+    Exit code 6 when its flash has changed, or when it is another model than the file's.
 
     \b
     Example:
@@ -115,43 +153,54 @@ def _model(reply: Any) -> dict[str, Any]:
 
 
 def run(
-    data: Annotated[str, typer.Argument(help="Raw samples: a CSV file with a header, an .npz file, or 'shoulder'.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="Raw samples: a CSV file with a header, an .npz file, or 'shoulder'.")
+    ],
     port: PortOption = None,
-    target: Annotated[str | None, typer.Option(help="A column to leave out.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column with the truth, to be left out.")] = None,
+    like: LikeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run samples through the model on the board; prints one label a line (or the outputs of a regression).
+    """Run samples through the model on the board.
+
+    Prints one label a line, or the outputs of a regression.
 
     \b
     Examples:
       nnlite run samples.csv --port /dev/ttyACM0
       nnlite run samples.csv --target state --json
+      nnlite run samples.csv --like m.safetensors
     """
-    from nnlite.data import read_table
+    from nnlite.network import decide
 
+    table = _read(data, target, like)
     with _open(port) as device:
-        net = device.pull()
-        table = read_table(data, target, net.features)
+        shape = device.shape()
+        table.check_inputs(shape.sizes[0])
+        classifies = shape.output == "softmax"
         with progress_bar("running", quiet) as progress:
-            if net.output == "softmax":
+            if classifies:
                 outputs = device.predict_proba(table.X, progress=progress)
             else:
                 outputs = device.decision_function(table.X, progress=progress)
-    answers = net.decide(outputs).tolist()
+    answers = decide(outputs, shape.output, shape.labels).tolist()
     if as_json:
-        key = "probabilities" if net.output == "softmax" else "outputs"
-        print_json({"labels": answers if net.output == "softmax" else None, key: outputs.tolist()})
-    elif net.output == "softmax":
+        key = "probabilities" if classifies else "outputs"
+        print_json({"labels": answers if classifies else None, key: outputs.tolist()})
+    elif classifies:
         sys.stdout.writelines(f"{answer}\n" for answer in answers)
     else:
         csv.writer(sys.stdout, lineterminator="\n").writerows(answers)
 
 
 def learn(
-    data: Annotated[str, typer.Argument(help="Samples with their truth, as for train.")],
-    target: Annotated[str | None, typer.Option(help="The column with the truth; not needed for .npz.")] = None,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Samples with their truth, as for train.")],
+    target: Annotated[
+        str | None, typer.Option(help="The column with the truth; not needed for .npz and shoulder.")
+    ] = None,
     port: PortOption = None,
+    like: LikeOption = None,
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 1,
     batch_size: Annotated[int, typer.Option(help="Samples of one step.")] = 1,
     learning_rate: Annotated[float, typer.Option(help="Step size.")] = 0.05,
@@ -159,22 +208,21 @@ def learn(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Go on training the model on the board itself, in the order of the rows; committed once, at the end.
+    """Go on training the model on the board itself.
+
+    It takes the rows in their order, and commits once, at the end: whatever fails before leaves the model as it was.
 
     \b
     Example:
       nnlite learn mine.csv --target state --epochs 5 --learning-rate 0.02 --port /dev/ttyACM0
     """
-    from nnlite.data import read_table
-
+    table = _read(data, target, like, labelled=True)
     with _open(port) as device:
-        table = read_table(data, "exercise" if data == "shoulder" and target is None else target, None)
-        if table.y is None:
-            raise UsageError("name the column with the truth with --target")
+        table.check_inputs(device.shape().sizes[0])
         with progress_bar("learning", quiet) as progress:
             result = device.learn(
                 table.X,
-                table.y,
+                table.truth,
                 learning_rate=learning_rate,
                 epochs=epochs,
                 batch_size=batch_size,
@@ -191,15 +239,32 @@ def learn(
 def pull(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the model goes (.safetensors).")],
     port: PortOption = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--like", metavar="MODEL", help="A model file to take the names of features from; they do not travel."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fetch the model from the board, as it is there now, and save it.
+    """Fetch the model from the board and save it.
 
     \b
     Example:
       nnlite pull -o personal.safetensors --port /dev/ttyACM0
     """
+    from nnlite.errors import DataError
+    from nnlite.network import check_writable, load
+
+    check_writable(output)
+    features = None if like is None else load(like).features
     with _open(port) as device, progress_bar("pulling", quiet) as progress:
         net = device.pull(progress=progress)
+    if features is not None and len(features) != net.sizes[0]:
+        raise DataError(f"{like} names {len(features)} features, the model on the board has {net.sizes[0]} inputs")
+    net.features = features
     net.save(output)
+    if as_json:
+        print_json({"sizes": net.sizes, "output": net.output, "labels": net.labels, "model": str(output)})
     note(f"saved {output}: network {'-'.join(map(str, net.sizes))}", quiet)

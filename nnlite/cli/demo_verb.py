@@ -86,7 +86,9 @@ def demo(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train, plan, flash, run, learn and pull, on a simulated board; every bit compared. Takes under a minute.
+    """The whole way on a simulated board, every bit compared.
+
+    Trains a network, plans, flashes and runs it, lets it learn on the board, and pulls it back; in under a minute.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnlite.cli.screen import JsonOption, QuietOption, note, print_json
+from nnlite.cli.screen import JsonOption, QuietOption, note, print_json, sizes_of
 from nnlite.errors import DoesNotFitError, UsageError
 
 if TYPE_CHECKING:
@@ -35,27 +35,27 @@ def _planned(model: Path | None, sizes: str | None, regression: bool) -> Any:
     if (model is None) == (sizes is None):
         raise UsageError("plan takes either a model file or --sizes such as 64,32,10")
     if model is not None:
+        if regression:
+            raise UsageError("--regression goes with --sizes; a model file knows its own output")
         from nnlite.network import load
 
         return load(model)
     assert sizes is not None
-    try:
-        numbers = tuple(int(size) for size in sizes.split(","))
-    except ValueError:
-        raise UsageError(f"--sizes takes sizes such as 64,32,10, not '{sizes}'") from None
-    if not 2 <= len(numbers) <= 17 or not all(1 <= n <= 65_535 for n in numbers):
-        raise UsageError(f"--sizes takes 2 to 17 sizes from 1 to 65535, not '{sizes}'")
+    from nnlite.network import check_sizes
+
+    numbers = check_sizes(sizes_of("--sizes", sizes))
     return SimpleNamespace(sizes=numbers, output="linear" if regression else "softmax", mean=None, labels=None)
 
 
 def plan(
     board: BoardOption,
-    model: Annotated[Path | None, typer.Argument(help="A model file.")] = None,
+    model: Annotated[Path | None, typer.Argument(metavar="MODEL", help="A model file.")] = None,
     sizes: Annotated[str | None, typer.Option(help="Instead of a model: inputs, hidden..., outputs.")] = None,
     learn: Annotated[bool, typer.Option("--learn", help="Plan for learning on the board as well.")] = False,
     batch_size: Annotated[int, typer.Option(help="Samples of one training step on the board.")] = 1,
     regression: Annotated[bool, typer.Option("--regression", help="With --sizes: a linear output.")] = False,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Does a network fit a board, byte by byte. Exit code 8 when it does not.
 
@@ -70,9 +70,10 @@ def plan(
     answer = make_plan(_planned(model, sizes, regression), Profile.load(board), learn, batch_size)
     if as_json:
         print_json(answer.to_dict())
-    else:
+    elif not quiet:
         print(f"{answer.board}, {'inference and learning' if learn else 'inference'}; bytes:")
         print(plan_table(answer))
+    if not as_json:
         print("It fits." if answer.fits else "It does not fit:")
         for reason in answer.reasons:
             print(f"  {reason}")
@@ -84,7 +85,7 @@ def firmware(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the .hex goes.")],
     quiet: QuietOption = False,
 ) -> None:
-    """Write a board's prebuilt firmware as Intel HEX, to be put on the board.
+    """Write a board's prebuilt firmware as Intel HEX.
 
     \b
     Example (then drag the file onto the drive MICROBIT):

@@ -10,21 +10,32 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["JsonOption", "QuietOption", "note", "print_json", "progress_bar"]
+__all__ = ["JsonOption", "QuietOption", "note", "print_json", "progress_bar", "sizes_of"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only: no progress, no remarks.")]
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """One JSON document on stdout, in characters that it can take."""
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(value, indent=2, ensure_ascii=not unicode))
 
 
 def note(text: str, quiet: bool) -> None:
     """A remark on stderr."""
     if not quiet:
         print(text, file=sys.stderr, flush=True)
+
+
+def sizes_of(option: str, text: str) -> list[int]:
+    """Numbers from an option such as 32,16."""
+    from nnlite.errors import UsageError
+
+    try:
+        return [int(size) for size in text.split(",") if text.strip()]
+    except ValueError:
+        raise UsageError(f"{option} takes sizes such as 32,16, not '{text}'") from None
 
 
 @contextmanager

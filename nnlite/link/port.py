@@ -87,7 +87,9 @@ def _cannot_open(url: str, error: OSError | ValueError) -> PortError:
         return PortBusyError(f"{url} is in use{_holder(url)}; close what uses it, then try again")
     if number == errno.ENOENT or "FileNotFoundError" in text:
         return PortError(f"there is no port {url}; plug the board in, or name another one")
-    return PortError(f"cannot open {url}: {text}")
+    if number == errno.ENOTTY or "Inappropriate ioctl" in text:
+        return PortError(f"{url} is not a serial port; name the board's, such as /dev/ttyACM0 or COM3")
+    return PortError(f"cannot open {url}: {text}; check the name, and that what should answer there is running")
 
 
 def _holder(url: str) -> str:

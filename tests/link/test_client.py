@@ -9,7 +9,7 @@ import pytest
 import serial
 
 from nnlite import errors
-from nnlite.link import port as port_module
+from nnlite.link import simulators as simulators_module
 from nnlite.link.client import Client
 from nnlite.link.frame import Frame, FrameDecoder, encode_frame
 from nnlite.link.port import open_port
@@ -249,7 +249,7 @@ def test_a_port_that_takes_no_data() -> None:
 
 
 def test_without_the_simulator_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port_module, "entry_points", lambda group: [])
+    monkeypatch.setattr(simulators_module, "entry_points", lambda group: [])
     monkeypatch.setattr(serial, "protocol_handler_packages", ["serial.urlhandler"])
     with pytest.raises(errors.PortError, match=r"nnlite-mcu\[sim\]"):
         open_port("sim://microbit")
@@ -260,6 +260,6 @@ def test_a_simulator_that_cannot_be_loaded_says_the_same(monkeypatch: pytest.Mon
         def load(self) -> object:
             raise ModuleNotFoundError("No module named 'unicorn'")
 
-    monkeypatch.setattr(port_module, "entry_points", lambda group: [Entry()])
+    monkeypatch.setattr(simulators_module, "entry_points", lambda group: [Entry()])
     with pytest.raises(errors.PortError, match=r"nnlite-mcu\[sim\]"):
         open_port("sim://microbit")
