@@ -10,13 +10,15 @@ import errno
 import os
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import serial
 
-from firmware_sim.board import Board, open_board, running_board
 from nnlite.errors import DataError, PathError
+
+if TYPE_CHECKING:
+    from firmware_sim.board import Board
 
 __all__ = ["Serial"]
 
@@ -28,10 +30,14 @@ class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
 
     def open(self) -> None:
         """Boot or find the board that the URL names."""
+        from firmware_sim import open_board  # says what to install, where pyserial would not know the URL
+
         self._board: Board | None = None
         self._state: Path | None = None
         url = urlsplit(str(self.portstr))
         if url.netloc == "board":
+            from firmware_sim.board import running_board
+
             number = url.path.strip("/")
             board = running_board(int(number)) if number.isdigit() else None
             if board is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -162,3 +164,15 @@ def test_a_board_that_is_running_is_the_same_through_its_url(board: Board, devic
     device.flash(NET)
     parameters = board.flash.find(np.asarray(NET.parameters, "<f4").tobytes())
     assert parameters >= board.profile.firmware_reserve_bytes
+
+
+def test_without_the_extra_the_url_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['unicorn'] = None\n"
+        "from nnlite.device import Device\n"
+        "from nnlite.errors import PortError\n"
+        "try: Device.open('sim://microbit')\n"
+        "except PortError as error: print(error)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'nnlite-mcu[sim]'" in run.stdout
