@@ -1,0 +1,222 @@
+"""train and evaluate: what comes out, and every kind of data and model file that cannot be used."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from nnlite.cli import run
+from nnlite.network import load
+from tests.cli.command import nnlite, refused
+from tests.cli.conftest import FEATURES, LABELS
+
+Capsys = pytest.CaptureFixture[str]
+HEAD = "a,b,kind\n1,2,x\n"
+
+
+def test_train_and_evaluate_as_processes(folder: Path) -> None:
+    done = nnlite(
+        "train", "data.csv", "--target", "state", "--epochs", "3", "-o", "new.safetensors", "--json", cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer.keys() == {"sizes", "loss", "accuracy", "model"}
+    assert (answer["sizes"], len(answer["loss"]), len(answer["accuracy"])) == ([3, 16, 3], 3, 3)
+    assert "epoch 3/3" in done.stderr
+    assert done.stderr.splitlines()[-1] == "saved new.safetensors"
+    net = load(folder / "new.safetensors")
+    assert (net.features, net.labels) == (FEATURES, LABELS)
+    done = nnlite("evaluate", "m.safetensors", "data.csv", "--target", "state", "--json", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)
+    assert answer.keys() == {"samples", "accuracy"}
+    assert answer["samples"] == 30
+    assert answer["accuracy"] > 0.8
+
+
+def test_quiet_training_says_nothing(folder: Path, capsys: Capsys) -> None:
+    assert run(["train", "data.csv", "--target", "state", "--epochs", "1", "-o", "q.safetensors", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_regression(folder: Path, capsys: Capsys) -> None:
+    Path("r.csv").write_text("x,y\n" + "".join(f"{n},{2 * n + 0.5}\n" for n in range(8)), encoding="utf-8")
+    how = ["--target", "y", "--regression", "--learning-rate", "0.01", "-q"]
+    assert run(["train", "r.csv", "-o", "r.safetensors", *how]) == 0
+    assert run(["evaluate", "r.safetensors", "r.csv", "--target", "y", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out).keys() == {"samples", "root_mean_squared_error"}
+
+
+@pytest.mark.parametrize("prefix", [b"", b"\xef\xbb\xbf"], ids=["plain", "BOM"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+def test_what_spreadsheets_write_is_read(prefix: bytes, newline: bytes, folder: Path, capsys: Capsys) -> None:
+    Path("s.csv").write_bytes(prefix + newline.join([b"kind,a", b'"x, y",1', "ü,2".encode(), b""]))
+    assert run(["train", "s.csv", "--target", "kind", "--epochs", "1", "-o", "s.safetensors", "-q"]) == 0
+    assert load("s.safetensors").labels == ("x, y", "ü")
+
+
+CSV = {
+    "nan": (HEAD + "3,nan,y\n", 9, "bad.csv, line 3, column 'b': nan is not a finite"),
+    "inf": (HEAD + "-inf,3,y\n", 9, "line 3, column 'a': -inf is not a finite"),
+    "huge": (HEAD + "3,1e39,y\n", 9, "line 3, column 'b': 1e39 is not a finite"),
+    "text": (HEAD + "3,much,y\n", 9, "line 3, column 'b': 'much' is not a number"),
+    "hole": (HEAD + "3,,y\n", 9, "line 3, column 'b': the value is missing"),
+    "no target": ("a,b\n1,2\n", 9, "has no column 'kind'; it has a, b"),
+    "target missing": (HEAD + "3,4,\n", 9, "line 3, column 'kind': the target is missing"),
+    "nan among numbers": ("a,kind\n1,0\n2,1\n3,nan\n", 9, "line 4, column 'kind': the target is nan among numbers"),
+    "target twice": ("a,kind,kind\n1,x,y\n", 9, "two columns 'kind'"),
+    "short row": (HEAD + "3,4\n", 9, "line 3: 2 values where the header names 3"),
+    "one class": (HEAD + "3,4,x\n", 9, "one class only ('x')"),
+    "fractions": ("a,kind\n1,0.5\n2,0.7\n", 9, "--regression"),
+    "semicolons": ("a;b;kind\n1;2;x\n", 9, "semicolons, use commas"),
+    "tabs": ("a\tkind\n1\tx\n", 9, "tabs, use commas"),
+    "no rows": ("a,b,kind\n", 9, "a header and no rows"),
+    "empty": ("", 9, "bad.csv is empty"),
+    "no header": ("1,2,3\n4,5,6\n", 9, "has no header"),
+    "no features": ("kind\nx\ny\n", 9, "no column beside 'kind'"),
+}
+
+
+@pytest.mark.parametrize(("content", "code", "says"), CSV.values(), ids=CSV.keys())
+def test_train_refuses_csv(content: str, code: int, says: str, folder: Path, capsys: Capsys) -> None:
+    before = Path("m.safetensors").read_bytes()
+    Path("bad.csv").write_text(content, encoding="utf-8")
+    got, line = refused(capsys, "train", "bad.csv", "--target", "kind", "-o", "m.safetensors")
+    assert (got, says in line) == (code, True), line
+    assert Path("m.safetensors").read_bytes() == before
+
+
+def test_text_where_a_regression_needs_numbers(folder: Path, capsys: Capsys) -> None:
+    Path("bad.csv").write_text("a,kind\n1,2\n2,many\n", encoding="utf-8")
+    code, line = refused(capsys, "train", "bad.csv", "--target", "kind", "--regression", "-o", "r.safetensors")
+    assert code == 9
+    assert "target of sample 1 is 'many', not a number" in line
+
+
+TWO = np.ones((2, 2))
+NPZ = {
+    "pickle": ({"X": np.array([[1, object()]], dtype=object)}, "Object arrays cannot be loaded"),
+    "no X": ({"A": TWO}, "no array X"),
+    "no y": ({"X": TWO}, "no array y"),
+    "nan": ({"X": np.array([[1, 2], [3, np.nan]]), "y": [0, 1]}, "X row 1, column 1 is nan"),
+    "nan in y": ({"X": TWO, "y": [0, np.nan]}, "y row 1 is nan"),
+    "lengths": ({"X": TWO, "y": [0, 1, 0]}, "X has 2 rows"),
+    "text": ({"X": np.array([["a", "b"]]), "y": [0]}, "not numbers of shape"),
+    "no rows": ({"X": np.ones((0, 2)), "y": np.ones(0)}, "shape (0, 2), not numbers"),
+    "no columns": ({"X": np.ones((2, 0)), "y": [0, 1]}, "shape (2, 0), not numbers"),
+}
+
+
+@pytest.mark.parametrize(("arrays", "says"), NPZ.values(), ids=NPZ.keys())
+def test_train_refuses_npz(arrays: dict[str, object], says: str, folder: Path, capsys: Capsys) -> None:
+    np.savez("bad.npz", **arrays)  # type: ignore[arg-type]
+    code, line = refused(capsys, "train", "bad.npz", "-o", "new.safetensors")
+    assert (code, says in line) == (9, True), line
+    assert not Path("new.safetensors").exists()
+
+
+def test_npz_with_whole_floats_as_classes(folder: Path, capsys: Capsys) -> None:
+    np.savez("f.npz", X=np.eye(4), y=np.array([0.0, 1.0, 0.0, 1.0]))
+    assert run(["train", "f.npz", "--epochs", "1", "-o", "f.safetensors", "-q"]) == 0
+    code, line = refused(capsys, "train", "f.npz", "--target", "state", "-o", "g.safetensors")
+    assert (code, "no column 'state'" in line) == (9, True)
+    Path("cut.npz").write_bytes(Path("f.npz").read_bytes()[:300])
+    code, line = refused(capsys, "train", "cut.npz", "-o", "g.safetensors")
+    assert (code, "cut short" in line) == (9, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--hidden", "a,b"], 2, "--hidden takes sizes such as 32,16, not 'a,b'"),
+        (["--hidden", "0"], 2, "integers from 1 to 65535"),
+        (["--hidden", "99999"], 2, "integers from 1 to 65535"),
+        (["--hidden", ",".join(["1"] * 16)], 2, "2 to 17 integers"),
+        (["--epochs", "0"], 2, "epochs must be at least 1"),
+        (["--batch-size", "0"], 2, "batch size must be"),
+        (["--learning-rate", "nan"], 2, "learning rate must be"),
+        (["--learning-rate", "1e30"], 9, "epoch 1, sample"),
+        (["--optimizer", "adam"], 2, "optimizer must be sgd"),
+        (["--seed", "-1"], 2, "seed must be"),
+        (["--board", "nano"], 2, "no board 'nano'"),
+        (["--board", "microbit", "--hidden", "6000"], 8, "does not fit microbit"),
+        (["--board", "microbit", "--hidden", "65535,65535,65535"], 8, "does not fit microbit"),
+        (["--target", "colour"], 9, "has no column 'colour'; it has tilt, speed, höhe, state"),
+        (["-o", "gone/new.safetensors"], 2, "cannot write gone/new.safetensors"),
+        (["-o", "."], 2, "it is a directory"),
+    ],
+)
+def test_train_refuses_options(options: list[str], code: int, says: str, folder: Path, capsys: Capsys) -> None:
+    before = sorted(os.listdir())
+    arguments = ["data.csv", "--target", "state", "-o", "new.safetensors", *options]
+    got, line = refused(capsys, "train", *arguments)
+    assert (got, says in line) == (code, True), line
+    assert sorted(os.listdir()) == before
+
+
+def test_the_plan_before_training_counts_what_the_trained_model_will_have(folder: Path, capsys: Capsys) -> None:
+    """The largest network that --board takes is one that fits once it is trained, standardiser and labels included."""
+    room = 113_664 - 16 - 8 - 24 - len('{"labels":["at rest","lifted, slowly","größer"]}'.encode())
+    most = (room // 4 - 3) // 7
+    for hidden in range(most - 3, most + 4):
+        code = run(["train", "data.csv", "--target", "state", "-o", "b.safetensors", "--epochs", "1", "--hidden",
+                    f"{hidden}", "--board", "microbit2", "-q"])  # fmt: skip
+        assert code in (0, 8)
+        if code == 0:
+            assert run(["plan", "b.safetensors", "--board", "microbit2", "-q"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "says"),
+    [
+        ("gone.csv", 2, "cannot read the data gone.csv: No such file"),
+        (".", 2, "cannot read the data .: Is a directory"),
+        ("data.csv", 2, "which column of data.csv holds the truth? Name it with --target"),
+    ],
+)
+def test_train_and_evaluate_name_what_is_missing(data: str, code: int, says: str, folder: Path, capsys: Capsys) -> None:
+    for verb in (["train", "-o", "new.safetensors"], ["evaluate", "m.safetensors"]):
+        got, line = refused(capsys, *verb, data)
+        assert (got, says in line) == (code, True), line
+
+
+def test_evaluate_refuses_model_files(folder: Path, capsys: Capsys) -> None:
+    good = Path("m.safetensors").read_bytes()
+    Path("cut.safetensors").write_bytes(good[: len(good) // 2])
+    Path("foreign.safetensors").write_bytes(save({"w": np.ones(3, np.float32)}))
+    # the file ends with its numbers, mean and scale after the parameters or before: all ones is NaN everywhere
+    Path("nan.safetensors").write_bytes(good[:-4] + b"\xff\xff\xff\xff")
+    for name, code, says in (
+        ("cut", 9, "is not a model file, or is cut short"),
+        ("foreign", 9, "it was not written by nnlite"),
+        ("nan", 9, "is nan; only finite values"),
+        ("gone", 2, "No such file"),
+    ):
+        got, line = refused(capsys, "evaluate", f"{name}.safetensors", "data.csv", "--target", "state")
+        assert (got, says in line) == (code, True), line
+
+
+def test_evaluate_picks_columns_by_name_and_counts_them(folder: Path, capsys: Capsys) -> None:
+    lines = Path("data.csv").read_text(encoding="utf-8").splitlines()
+    Path("turned.csv").write_text(
+        "".join(",".join(line.split(",", 3)[k] for k in (2, 0, 1, 3)) + "\n" for line in lines), encoding="utf-8"
+    )
+    answers = []
+    for data in ("data.csv", "turned.csv"):
+        assert run(["evaluate", "m.safetensors", data, "--target", "state"]) == 0
+        answers.append(capsys.readouterr().out)
+    assert answers[0] == answers[1]
+    np.savez("narrow.npz", X=np.eye(2), y=[0, 1])
+    code, line = refused(capsys, "evaluate", "m.safetensors", "narrow.npz")
+    assert (code, "narrow.npz has 2 columns of features, the model takes 3" in line) == (9, True)
+    Path("lacks.csv").write_text("tilt,speed,state\n1,2,at rest\n", encoding="utf-8")
+    code, line = refused(capsys, "evaluate", "m.safetensors", "lacks.csv", "--target", "state")
+    assert (code, "lacks the column 'höhe'" in line) == (9, True)
+    Path("new.csv").write_text("tilt,speed,höhe,state\n1,2,3,dancing\n", encoding="utf-8")
+    code, line = refused(capsys, "evaluate", "m.safetensors", "new.csv", "--target", "state")
+    assert (code, "the model has no label 'dancing'" in line) == (9, True)

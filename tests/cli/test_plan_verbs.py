@@ -1,0 +1,76 @@
+"""plan and firmware: what fits, what is printed, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nnlite.cli import run
+from nnlite.profile import Profile
+from tests.cli.command import nnlite, refused
+
+Capsys = pytest.CaptureFixture[str]
+
+
+def test_plan_as_a_process_in_json(folder: Path) -> None:
+    done = nnlite("plan", "m.safetensors", "--board", "microbit", "--learn", "--json", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)
+    assert answer["fits"] is True
+    assert answer.keys() >= {"fits", "flash_bytes", "ram_bytes", "stack_bytes", "limits", "reasons", "parts"}
+    for memory in ("flash", "ram", "stack"):
+        assert answer[f"{memory}_bytes"] == sum(answer["parts"][memory].values()) <= answer["limits"][memory]
+
+
+def test_plan_says_what_would_fit(capsys: Capsys) -> None:
+    assert run(["plan", "--sizes", "300,400,7", "--board", "microbit"]) == 8
+    out = capsys.readouterr().out
+    assert "It does not fit:" in out
+    assert "what would fit: 300-92-7" in out
+    assert run(["plan", "--sizes", "300,92,7", "--board", "microbit", "-q"]) == 0
+    assert capsys.readouterr().out == "It fits.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--board", "microbit"], 2, "either a model file or --sizes"),
+        (["m.safetensors", "--sizes", "3,4", "--board", "microbit"], 2, "either a model file or --sizes"),
+        (["m.safetensors", "--regression", "--board", "microbit"], 2, "--regression goes with --sizes"),
+        (["--sizes", "3,4", "--board", "nano"], 2, "no board 'nano'; boards are microbit, microbit2"),
+        (["--sizes", "3,4", "--board", "nano.toml"], 2, "nano.toml: No such file"),
+        (["--sizes", "3", "--board", "microbit"], 2, "not [3]"),
+        (["--sizes", "3,0", "--board", "microbit"], 2, "not [3, 0]"),
+        (["--sizes", "3,65536", "--board", "microbit"], 2, "not [3, 65536]"),
+        (["--sizes", "3,x", "--board", "microbit"], 2, "--sizes takes sizes such as"),
+        (["--sizes", "3,4", "--board", "microbit", "--batch-size", "0"], 2, "batch size"),
+        (["gone.safetensors", "--board", "microbit"], 2, "gone.safetensors: No such file"),
+        (["data.csv", "--board", "microbit"], 9, "data.csv is not a model file"),
+    ],
+)
+def test_plan_refuses(arguments: list[str], code: int, says: str, folder: Path, capsys: Capsys) -> None:
+    got, line = refused(capsys, "plan", *arguments)
+    assert (got, says in line) == (code, True), line
+
+
+def test_firmware_is_the_prebuilt_one(folder: Path) -> None:
+    done = nnlite("firmware", "--board", "microbit2", "-o", "f.hex", cwd=folder)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "wrote f.hex" in done.stderr
+    assert (folder / "f.hex").read_text(encoding="ascii") == Profile.load("microbit2").firmware_hex()
+
+
+def test_firmware_is_written_through_a_link(folder: Path) -> None:
+    (folder / "link.hex").symlink_to(folder / "real.hex")
+    assert run(["firmware", "--board", "microbit", "-o", "link.hex", "-q"]) == 0
+    assert (folder / "link.hex").is_symlink()
+    assert (folder / "real.hex").is_file()
+
+
+@pytest.mark.parametrize("output", [".", "gone/f.hex"])
+def test_firmware_names_a_place_that_cannot_be_written(output: str, folder: Path, capsys: Capsys) -> None:
+    code, line = refused(capsys, "firmware", "--board", "microbit", "-o", output)
+    assert code == 2
+    assert f"cannot write {output}" in line
