@@ -411,6 +411,20 @@ def test_flash_fills_the_line(board: Board) -> None:
         assert np.median(blocks) < 1.02 * line
 
 
+@pytest.mark.board(*BOARDS)
+@pytest.mark.parametrize("sizes", [[60, 50, 3], [20, 30, 3]])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_no_byte_is_lost_whatever_the_image_holds(board: Board, device: Device, sizes: list[int], value: float) -> None:
+    """Zeros make the shortest COBS blocks; a decoder that is too slow for them loses what comes behind the frame."""
+    net = Network(sizes)
+    net.parameters[:] = value
+    device.flash(net)
+    device.verify(net)
+    assert device.pull().parameters.tobytes() == net.parameters.tobytes()
+    assert device.statistics.retransmissions == 0
+    assert board.uart.overruns == 0
+
+
 # ---- what is refused, and before what
 
 

@@ -1,5 +1,7 @@
 #include "frame.h"
 
+#include "wire.h"
+
 /* A table of 16 instead of 256 entries: 64 bytes of flash, two steps a byte. */
 static const uint32_t CRC_OF_NIBBLE[16] = {
     0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u, 0x4DB26158u, 0x5005713Cu,
@@ -17,23 +19,46 @@ uint32_t frame_crc32(uint32_t crc, const uint8_t *bytes, uint32_t length)
     return ~crc;
 }
 
-uint32_t frame_cobs_decode(uint8_t *bytes, uint32_t length)
+/* The CRC-32 of any bytes with their own CRC-32 behind them. */
+#define CRC_OF_WHOLE 0x2144DF1Cu
+
+void frame_decoder_reset(frame_decoder_t *decoder)
 {
-    uint32_t from = 0;
-    uint32_t to = 0;
-    while (from < length) {
-        uint32_t code = bytes[from++];
-        if (code == 0 || code - 1 > length - from) {
-            return 0;
-        }
-        for (uint32_t i = 1; i < code; i++) {
-            bytes[to++] = bytes[from++];
-        }
-        if (code != 255 && from < length) {
-            bytes[to++] = 0;
-        }
+    decoder->length = 0;
+    decoder->crc = 0;
+    decoder->code = 0;
+    decoder->missing = 0;
+    decoder->overlong = false;
+}
+
+static void append(frame_decoder_t *decoder, uint8_t byte)
+{
+    if (decoder->length == decoder->capacity) {
+        decoder->overlong = true;
+        return;
     }
-    return to;
+    decoder->bytes[decoder->length++] = byte;
+    decoder->crc = frame_crc32(decoder->crc, &byte, 1);
+}
+
+void frame_decoder_take(frame_decoder_t *decoder, uint8_t byte)
+{
+    if (decoder->missing != 0) {
+        decoder->missing--;
+        append(decoder, byte);
+        return;
+    }
+    if (decoder->code != 0 && decoder->code != 255) {
+        append(decoder, 0); /* the zero that the last code byte stood for: only now is it known not to be the end */
+    }
+    decoder->code = byte;
+    decoder->missing = (uint8_t)(byte - 1);
+}
+
+bool frame_decoder_whole(const frame_decoder_t *decoder)
+{
+    return decoder->missing == 0 && !decoder->overlong && decoder->length >= FRAME_CRC_BYTES &&
+           decoder->crc == CRC_OF_WHOLE;
 }
 
 uint32_t frame_cobs_run(const uint8_t *bytes, uint32_t at, uint32_t length)

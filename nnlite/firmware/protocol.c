@@ -11,9 +11,8 @@ static struct {
     uint8_t answered_type; /* of the request whose reply is still there; 0 for none */
     uint16_t answered_sequence;
 
-    uint32_t rx_length;
-    bool rx_overlong;
-    uint32_t rx[(FRAME_PADDING + FRAME_ENCODED_BYTES + 3) / 4];
+    frame_decoder_t frame;
+    uint32_t rx[(FRAME_PADDING + FRAME_BYTES + 3) / 4]; /* its bytes */
 } link;
 
 /* These do no harm when repeated; all others are carried out at most once. */
@@ -59,47 +58,38 @@ static void handle_broken(void)
     }
 }
 
-static void handle_encoded(uint32_t length)
+static void handle_frame(const frame_decoder_t *frame)
 {
     request_t request;
-    uint8_t *frame = (uint8_t *)link.rx + FRAME_PADDING;
-    length = frame_cobs_decode(frame, length);
-    if (length < FRAME_HEADER_LENGTH + FRAME_CRC_BYTES || length > FRAME_BYTES ||
-        frame_crc32(0, frame, length - FRAME_CRC_BYTES) != load_u32(frame + length - FRAME_CRC_BYTES)) {
+    if (!frame_decoder_whole(frame) || frame->length < FRAME_HEADER_LENGTH + FRAME_CRC_BYTES) {
         handle_broken();
         return;
     }
-    request.type = frame[0];
-    request.flags = frame[1];
-    request.session = load_u16(frame + 2);
-    request.sequence = load_u16(frame + 4);
-    request.payload = frame + FRAME_HEADER_LENGTH;
-    request.length = length - FRAME_HEADER_LENGTH - FRAME_CRC_BYTES;
+    request.type = frame->bytes[0];
+    request.flags = frame->bytes[1];
+    request.session = load_u16(frame->bytes + 2);
+    request.sequence = load_u16(frame->bytes + 4);
+    request.payload = frame->bytes + FRAME_HEADER_LENGTH;
+    request.length = frame->length - FRAME_HEADER_LENGTH - FRAME_CRC_BYTES;
     handle(&request);
 }
 
 void protocol_boot(void)
 {
+    link.frame.bytes = (uint8_t *)link.rx + FRAME_PADDING;
+    link.frame.capacity = FRAME_BYTES;
+    frame_decoder_reset(&link.frame);
     messages_boot();
 }
 
 void protocol_receive(uint8_t byte)
 {
     if (byte != 0) {
-        if (link.rx_length < FRAME_ENCODED_BYTES) {
-            ((uint8_t *)link.rx)[FRAME_PADDING + link.rx_length++] = byte;
-        } else {
-            link.rx_overlong = true;
-        }
+        frame_decoder_take(&link.frame, byte);
         return;
     }
-    uint32_t length = link.rx_length;
-    bool overlong = link.rx_overlong;
-    link.rx_length = 0;
-    link.rx_overlong = false;
-    if (overlong) {
-        handle_broken();
-    } else if (length != 0) {
-        handle_encoded(length);
+    if (link.frame.code != 0) { /* an empty frame is only a delimiter more */
+        handle_frame(&link.frame);
     }
+    frame_decoder_reset(&link.frame);
 }

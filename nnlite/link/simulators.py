@@ -70,7 +70,9 @@ def load_simulator() -> Simulator:
     """
     for entry in entry_points(group="nnlite.simulators"):
         try:
-            return cast(Simulator, entry.load())
+            simulator = cast(Simulator, entry.load())
+            _ = simulator.open_board  # a package may put off importing what it needs until this is asked for
+            return simulator
         except ImportError as error:
             raise _missing() from error
     raise _missing()

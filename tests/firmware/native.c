@@ -40,8 +40,19 @@ int main(void)
         if (strcmp(line, "crc") == 0) {
             printf("%08x\n", frame_crc32(0, bytes, (uint32_t)length));
         } else if (strcmp(line, "decode") == 0) {
-            uint32_t decoded = frame_cobs_decode(bytes, (uint32_t)length);
-            print_hex(bytes, decoded);
+            /* "-" for what is not a whole frame; room for as many bytes as came, so that nothing is overlong */
+            uint8_t *decoded = malloc(length > 0 ? length : 1);
+            frame_decoder_t decoder = {.bytes = decoded, .capacity = (uint32_t)length};
+            frame_decoder_reset(&decoder);
+            for (size_t i = 0; i < length; i++) {
+                frame_decoder_take(&decoder, bytes[i]);
+            }
+            if (frame_decoder_whole(&decoder)) {
+                print_hex(decoded, decoder.length);
+            } else {
+                printf("-\n");
+            }
+            free(decoded);
         } else if (strcmp(line, "encode") == 0) {
             uint32_t at = 0;
             for (;;) {
