@@ -20,13 +20,17 @@ from nnlite.profile import FirmwareMetadata, Profile, Symbol
 __all__ = ["intel_hex", "metadata", "stack_depth"]
 
 _ROOT = "startup_run"
+#: jumps to it by its address, before there is a stack
+_ENTRY = "startup_reset"
+#: bl and blx, also with a condition; blo, bls, blt and ble are branches
+_CALL = re.compile(r"blx?(\.w)?|blx?[a-z]{2}")
 
 
 @dataclass(frozen=True)
 class _Function:
     name: str
     frame_bytes: int
-    calls: tuple[int, ...]  # addresses called or jumped to
+    calls: tuple[int, ...]  # addresses called, or jumped to outside the function
 
 
 def intel_hex(elf_path: Path) -> str:
@@ -55,24 +59,25 @@ def intel_hex(elf_path: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _symbols(elf: ELFFile) -> tuple[dict[str, Symbol], dict[str, int]]:
-    """Functions and objects by name, and every other named address."""
+def _symbols(elf: ELFFile) -> tuple[dict[str, Symbol], dict[str, Symbol], dict[str, int]]:
+    """Functions, objects, and every other named address, by name."""
     table = elf.get_section_by_name(".symtab")
     assert isinstance(table, SymbolTableSection)
-    sized: dict[str, Symbol] = {}
+    functions: dict[str, Symbol] = {}
+    objects: dict[str, Symbol] = {}
     marks: dict[str, int] = {}
     for symbol in table.iter_symbols():
         kind = symbol["st_info"]["type"]
         if kind == "STT_FUNC":
-            sized[symbol.name] = Symbol(symbol["st_value"] & ~1, symbol["st_size"])
+            functions[symbol.name] = Symbol(symbol["st_value"] & ~1, symbol["st_size"])
         elif kind == "STT_OBJECT":
-            sized[symbol.name] = Symbol(symbol["st_value"], symbol["st_size"])
+            objects[symbol.name] = Symbol(symbol["st_value"], symbol["st_size"])
         elif symbol.name and not symbol.name.startswith("$"):
             marks[symbol.name] = symbol["st_value"]
-    return sized, marks
+    return functions, objects, marks
 
 
-def _frame(function: str, code: list[capstone.CsInsn]) -> _Function:
+def _frame(name: str, symbol: Symbol, code: list[capstone.CsInsn]) -> _Function:
     """Stack bytes of one function, from what its instructions do to sp.
 
     The depth is followed in the order of addresses; an epilogue in the middle pops what the
@@ -81,25 +86,28 @@ def _frame(function: str, code: list[capstone.CsInsn]) -> _Function:
     depth = deepest = 0
     calls: list[int] = []
     for at in code:
+        target = int(at.op_str[1:], 0) & ~1 if at.op_str.startswith("#") else None
         if at.mnemonic.startswith(("push", "vpush")):
             width = 8 if "d" in at.op_str else 4
             depth += width * _registers(at.op_str)
-        elif at.mnemonic.startswith("sub") and at.op_str.startswith("sp"):
+        elif at.mnemonic.startswith(("sub", "add", "mov")) and at.op_str.startswith("sp,"):
             match = re.search(r"#(0x[0-9a-f]+|\d+)$", at.op_str)
-            if match is None:
-                raise IncompatibleError(f"{function} moves its stack pointer by a computed amount at {at.address:#x}")
-            depth += int(match.group(1), 0)
+            if match is None and not at.op_str.startswith("sp, r7"):  # r7 holds an earlier sp: it gives back
+                raise IncompatibleError(f"{name} moves its stack pointer by a computed amount at {at.address:#x}")
+            if match is not None and at.mnemonic.startswith("sub"):
+                depth += int(match.group(1), 0)
         elif "sp" in at.op_str and at.mnemonic.startswith(("str", "stm")) and at.op_str.rstrip().endswith("]!"):
             match = re.search(r"#-(0x[0-9a-f]+|\d+)\]!", at.op_str)
             depth += int(match.group(1), 0) if match else 0
-        elif at.mnemonic.startswith("b") and at.op_str.startswith("#"):
-            calls.append(int(at.op_str[1:], 0))
-        elif (at.mnemonic == "blx" or (at.mnemonic == "bx" and at.op_str != "lr")) and not (
-            function == "startup_reset" or function.startswith("__")
-        ):
-            raise IncompatibleError(f"{function} calls through a register at {at.address:#x}")
+        elif _CALL.fullmatch(at.mnemonic) and target is not None:
+            calls.append(target)
+        elif at.mnemonic.startswith("b") and target is not None:
+            if not symbol.address <= target < symbol.address + symbol.size:
+                calls.append(target)  # a tail call
+        elif at.mnemonic.startswith(("blx", "bx")) and at.op_str != "lr" and name != _ENTRY:
+            raise IncompatibleError(f"{name} calls through the register {at.op_str} at {at.address:#x}")
         deepest = max(deepest, depth)
-    return _Function(function, deepest, tuple(calls))
+    return _Function(name, deepest, tuple(calls))
 
 
 def _registers(operands: str) -> int:
@@ -111,6 +119,25 @@ def _registers(operands: str) -> int:
     return count
 
 
+def _code(elf: ELFFile) -> list[tuple[int, bytes]]:
+    """The stretches of .text that hold instructions and no literals, by the mapping symbols of the ARM ELF ABI.
+
+    ELF for the Arm Architecture, 5.5.5: $t begins Thumb code, $d data, each up to the next one.
+    """
+    section = elf.get_section_by_name(".text")
+    text, base = section.data(), section["sh_addr"]
+    table = elf.get_section_by_name(".symtab")
+    assert isinstance(table, SymbolTableSection)
+    marks = sorted(
+        (symbol["st_value"], symbol.name[:2])
+        for symbol in table.iter_symbols()
+        if symbol.name[:2] in ("$t", "$d", "$a")
+    )
+    starts = [(at, kind) for at, kind in marks if base <= at < base + len(text)]
+    ends = [at for at, _ in starts[1:]] + [base + len(text)]
+    return [(at, text[at - base : end - base]) for (at, kind), end in zip(starts, ends, strict=True) if kind == "$t"]
+
+
 def stack_depth(elf_path: Path) -> int:
     """Deepest stack in bytes from reset on.
 
@@ -119,23 +146,31 @@ def stack_depth(elf_path: Path) -> int:
     """
     with elf_path.open("rb") as stream:
         elf = ELFFile(stream)
-        sized, _ = _symbols(elf)
-        section = elf.get_section_by_name(".text")
-        text, base = section.data(), section["sh_addr"]
+        symbols, _, _ = _symbols(elf)
+        stretches = _code(elf)
     decoder = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
-    decoder.skipdata = True  # literal pools lie between the instructions
     functions: dict[int, _Function] = {}
-    for name, symbol in sized.items():
-        if base <= symbol.address < base + len(text) and symbol.size:
-            at = symbol.address - base
-            functions[symbol.address] = _frame(name, list(decoder.disasm(text[at : at + symbol.size], symbol.address)))
+    for name, symbol in symbols.items():
+        code: list[capstone.CsInsn] = []
+        for start, stretch in stretches:
+            first = max(symbol.address, start)
+            end = min(symbol.address + symbol.size, start + len(stretch))
+            found = list(decoder.disasm(stretch[first - start : end - start], first)) if first < end else []
+            if first < end and (not found or found[-1].address + found[-1].size != end):
+                raise IncompatibleError(f"{name} does not decode behind {first:#x}; its stack cannot be bounded")
+            code += found
+        if code:
+            functions[symbol.address] = _frame(name, symbol, code)
 
     def depth(address: int, path: tuple[int, ...]) -> int:
-        function = functions[address]
+        function = functions.get(address)
+        if function is None:
+            raise IncompatibleError(
+                f"{functions[path[-1]].name} calls {address:#x}, which is no function that is known"
+            )
         if address in path:
             raise IncompatibleError(f"{function.name} is recursive, so its stack has no bound")
-        callees = {target & ~1 for target in function.calls} & functions.keys() - {address}
-        return function.frame_bytes + max((depth(callee, (*path, address)) for callee in callees), default=0)
+        return function.frame_bytes + max((depth(callee, (*path, address)) for callee in function.calls), default=0)
 
     return depth(next(a for a, f in functions.items() if f.name == _ROOT), ())
 
@@ -144,9 +179,9 @@ def metadata(elf_path: Path, profile: Profile, version: str) -> FirmwareMetadata
     """Sizes, symbols and stack of one image."""
     with elf_path.open("rb") as stream:
         elf = ELFFile(stream)
-        sized, marks = _symbols(elf)
+        functions, objects, marks = _symbols(elf)
         flash = sum(s["p_filesz"] for s in elf.iter_segments() if s["p_type"] == "PT_LOAD")
-    symbols = dict(sized)
+    symbols = functions | objects
     symbols["stack"] = Symbol(marks["stack_bottom"], marks["stack_top"] - marks["stack_bottom"])
     symbols["arena"] = Symbol(marks["arena_start"], marks["arena_end"] - marks["arena_start"])
     return FirmwareMetadata(

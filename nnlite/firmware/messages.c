@@ -126,6 +126,10 @@ static refusal_t verify(void)
 {
     unsigned active = device.slots.active;
     refusal_t refusal = expect_model();
+    if (device.receiving_image) {
+        return refuse(STATUS_BAD_STATE, 0, 0,
+                      0); /* the boot rule would forget what is known of the slot being filled */
+    }
     if (refusal.status != STATUS_OK) {
         return refusal;
     }
@@ -151,11 +155,17 @@ static refusal_t rollback(void)
     return refusal;
 }
 
-void messages_put_credit(void)
+/* First offset that may not be sent yet. */
+static uint32_t credit_limit(void)
 {
     uint32_t ahead = device.image_length - device.image_next;
+    return device.image_next + (ahead < WINDOW_BYTES ? ahead : WINDOW_BYTES);
+}
+
+static void put_credit(void)
+{
     reply_put_u32(device.image_next);
-    reply_put_u32(device.image_next + (ahead < WINDOW_BYTES ? ahead : WINDOW_BYTES));
+    reply_put_u32(credit_limit());
 }
 
 static refusal_t flash_begin(const request_t *request)
@@ -175,7 +185,7 @@ static refusal_t flash_begin(const request_t *request)
     device.image_next = 0;
     copy_bytes((uint8_t *)device.image_digest, request->payload + 4, DIGEST_BYTES);
     slots_erase_spare(&device.slots, length);
-    messages_put_credit();
+    put_credit();
     return accept();
 }
 
@@ -196,7 +206,7 @@ static refusal_t flash_data(const request_t *request)
         slots_program(&device.slots, device.image_next, request->payload + FLASH_DATA_HEADER_LENGTH, length);
         device.image_next += length;
     }
-    messages_put_credit();
+    put_credit();
     return accept();
 }
 
@@ -308,8 +318,8 @@ static refusal_t learn_begin(const request_t *request)
     if (device.model.learning || device.receiving_image) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
-    if (request->payload[6] != OPTIMIZER_SGD) {
-        return refuse(STATUS_BAD_ARGUMENT, 0, 0, 0);
+    if (request->payload[6] != OPTIMIZER_SGD || request->payload[7] != 0) {
+        return refuse(STATUS_BAD_ARGUMENT, 0, request->payload[6], request->payload[7]);
     }
     refusal = model_learn_begin(&device.model, &device.slots.model, float_of_bits(load_u32(request->payload)),
                                 load_u16(request->payload + 4), &used);
@@ -378,9 +388,22 @@ static refusal_t learn_abort(void)
     return accept();
 }
 
+/* The flags that a message knows; all others are reserved. */
+static uint8_t known_flags(uint8_t type)
+{
+    if (type == MESSAGE_RUN) {
+        return RUN_FLAG_PROBABILITIES;
+    }
+    return type == MESSAGE_LEARN ? LEARN_FLAG_END_OF_EPOCH : 0;
+}
+
 refusal_t messages_carry_out(const request_t *request)
 {
     refusal_t refusal;
+    uint8_t known = known_flags(request->type);
+    if ((request->flags & ~(uint32_t)known) != 0) {
+        return refuse(STATUS_BAD_ARGUMENT, 0, request->flags, known);
+    }
     switch (request->type) {
     case MESSAGE_HELLO:
         return hello(request);
@@ -419,9 +442,11 @@ refusal_t messages_carry_out(const request_t *request)
     }
 }
 
-bool messages_receiving_image(void)
+void messages_repeat_credit(const request_t *request)
 {
-    return device.receiving_image;
+    if (device.receiving_image) {
+        reply_aside(request, STATUS_OK, device.image_next, credit_limit());
+    }
 }
 
 void messages_boot(void)

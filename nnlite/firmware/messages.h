@@ -2,8 +2,6 @@
 #ifndef NNLITE_MESSAGES_H
 #define NNLITE_MESSAGES_H
 
-#include <stdbool.h>
-
 #include "refusal.h"
 #include "reply.h"
 
@@ -14,8 +12,7 @@ void messages_boot(void);
    status word, or refused. READ sends all pieces but its last one by itself. */
 refusal_t messages_carry_out(const request_t *request);
 
-/* Whether an image is coming in: then a frame that cannot be read is answered with the credit. */
-bool messages_receiving_image(void);
-void messages_put_credit(void);
+/* While an image comes in, answer a frame that could not be read with the credit. */
+void messages_repeat_credit(const request_t *request);
 
 #endif

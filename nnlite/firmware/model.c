@@ -4,14 +4,32 @@
 #include "bytes.h"
 #include "wire.h"
 
+/* Index of the first value that is not finite; `count` when all are. */
+static uint32_t first_not_finite(const float *values, uint32_t count)
+{
+    uint32_t i = 0;
+    while (i < count && nn_is_finite(values[i])) {
+        i++;
+    }
+    return i;
+}
+
 static bool finite(const float *values, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (!nn_is_finite(values[i])) {
-            return false;
+    return first_not_finite(values, count) == count;
+}
+
+/* Standardises the row that ends at the stream's position, in place. ReLU would hide a value that is not finite. */
+static refusal_t standardize_row(const model_t *model, const image_t *image, float *sample)
+{
+    if (image->mean != 0) {
+        nn_standardize(sample, image->mean, image->scale, sample, image->inputs);
+        uint32_t bad = first_not_finite(sample, image->inputs);
+        if (bad != image->inputs) {
+            return refuse(STATUS_NON_FINITE, NON_FINITE_SAMPLE, model->row_start + bad, 0);
         }
     }
-    return true;
+    return accept();
 }
 
 void model_reset(model_t *model)
@@ -24,7 +42,7 @@ void model_reset(model_t *model)
 
 refusal_t model_seek(model_t *model, uint32_t position)
 {
-    if (position == 0) {
+    if (position == 0 && !model->learning) {
         model->position = 0;
         model->filled = 0;
     }
@@ -34,23 +52,27 @@ refusal_t model_seek(model_t *model, uint32_t position)
     return accept();
 }
 
-/* One inference: `sample` holds the raw sample and becomes a scratch buffer. Null when an output is not finite. */
-__attribute__((noinline)) static const float *model_run_row(const image_t *image, float *sample, bool probabilities)
+/* One inference: `sample` holds the raw sample and becomes a scratch buffer. The outputs are then at model->outputs. */
+__attribute__((noinline)) static refusal_t model_run_row(model_t *model, const image_t *image, float *sample,
+                                                         bool probabilities)
 {
     float *other = sample + image->widest;
-    if (image->mean != 0) {
-        nn_standardize(sample, image->mean, image->scale, sample, image->inputs);
+    refusal_t refusal = standardize_row(model, image, sample);
+    model->outputs = 0;
+    if (refusal.status != STATUS_OK) {
+        return refusal;
     }
     const float *logits = nn_forward(&image->shape, image->parameters, sample, other);
     if (!finite(logits, image->outputs)) {
-        return 0;
+        return refuse(STATUS_NON_FINITE, NON_FINITE_OUTPUT, model->row_start, 0);
     }
+    model->outputs = logits;
     if (probabilities && image->shape.output == OUTPUT_FUNCTION_SOFTMAX) {
         float *outputs = logits == sample ? other : sample;
         nn_softmax(logits, outputs, image->outputs);
-        return outputs;
+        model->outputs = outputs;
     }
-    return logits;
+    return accept();
 }
 
 refusal_t model_run_word(model_t *model, const image_t *image, uint32_t word, bool probabilities, bool *completed)
@@ -64,17 +86,17 @@ refusal_t model_run_word(model_t *model, const image_t *image, uint32_t word, bo
     if (!nn_is_finite(value)) {
         return refuse(STATUS_NON_FINITE, NON_FINITE_SAMPLE, model->position, 0);
     }
+    if (model->filled == 0) {
+        model->row_start = model->position;
+    }
     sample[model->filled++] = value;
     model->position++;
-    if (model->filled == image->inputs) {
-        model->filled = 0;
-        model->outputs = model_run_row(image, sample, probabilities);
-        *completed = true;
-        if (model->outputs == 0) {
-            return refuse(STATUS_NON_FINITE, NON_FINITE_OUTPUT, model->position, 0);
-        }
+    if (model->filled < image->inputs) {
+        return accept();
     }
-    return accept();
+    model->filled = 0;
+    *completed = true;
+    return model_run_row(model, image, sample, probabilities);
 }
 
 refusal_t model_learn_begin(model_t *model, const image_t *image, float learning_rate, uint32_t batch_size,
@@ -109,8 +131,9 @@ __attribute__((noinline)) static refusal_t learn_row(model_t *model, const image
     uint32_t activation_count = nn_activation_count(&image->shape);
     float *x = model->activations + model->batch_filled * activation_count;
     float *gradients = model->gradients + model->batch_filled * nn_gradient_count(&image->shape);
-    if (image->mean != 0) {
-        nn_standardize(x, image->mean, image->scale, x, image->inputs);
+    refusal_t refusal = standardize_row(model, image, x);
+    if (refusal.status != STATUS_OK) {
+        return refusal;
     }
     nn_forward_record(&image->shape, model->parameters, x);
     if (!finite(x + activation_count - image->outputs, image->outputs)) {
@@ -151,6 +174,9 @@ refusal_t model_learn_word(model_t *model, const image_t *image, uint32_t word, 
     bool softmax = image->shape.output == OUTPUT_FUNCTION_SOFTMAX;
     uint32_t row_words = image->inputs + (softmax ? 1 : image->outputs);
     float value = float_of_bits(word);
+    if (model->filled == 0) {
+        model->row_start = model->position;
+    }
     if (model->filled < image->inputs) {
         if (!nn_is_finite(value)) {
             return refuse(STATUS_NON_FINITE, NON_FINITE_SAMPLE, model->position, 0);

@@ -12,6 +12,7 @@ typedef struct {
     bool learning;
     uint32_t position;    /* words of the stream that came so far */
     uint32_t filled;      /* words of the row that is coming in */
+    uint32_t row_start;   /* position of its first word */
     const float *outputs; /* of the last row that ran; null before */
 
     /* learning only; all three lie in the arena */
@@ -29,7 +30,7 @@ typedef struct {
 /* Drop a learning run and the row that is coming in. */
 void model_reset(model_t *model);
 
-/* A stream starts anew at position 0 and goes on where it stopped; anything else is refused. */
+/* A stream goes on where it stopped, and one of RUN may start anew at position 0; anything else is refused. */
 refusal_t model_seek(model_t *model, uint32_t position);
 
 /* Take one word of a RUN stream. `*completed` tells whether it completed a row, whose outputs are then

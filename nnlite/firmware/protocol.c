@@ -8,8 +8,9 @@
 static struct {
     uint16_t session;      /* 0 for none */
     uint16_t sequence;     /* of the last request */
-    uint8_t answered_type; /* of the request whose reply is still there; 0 for none */
+    uint8_t answered_type; /* of the last request that may be carried out once only; 0 for none */
     uint16_t answered_sequence;
+    bool answer_is_kept; /* whether its reply is still there */
 
     frame_decoder_t frame;
     uint32_t rx[(FRAME_PADDING + FRAME_BYTES + 3) / 4]; /* its bytes */
@@ -23,39 +24,39 @@ static bool is_repeatable(uint8_t type)
 
 static void handle(const request_t *request)
 {
-    if (!is_repeatable(request->type) && request->session == link.session && request->type == link.answered_type &&
-        request->sequence == link.answered_sequence) {
-        reply_transmit(); /* the reply is still there */
+    if (request->type != MESSAGE_HELLO && (link.session == 0 || request->session != link.session)) {
+        reply_aside(request, STATUS_BAD_SESSION, link.session, 0);
         return;
     }
-    reply_begin(request);
-    link.answered_type = 0;
     link.sequence = request->sequence;
-    refusal_t refusal = request->type == MESSAGE_HELLO || (request->session == link.session && link.session != 0)
-                            ? messages_carry_out(request)
-                            : refuse(STATUS_BAD_SESSION, 0, link.session, 0);
+    if (request->type == link.answered_type && request->sequence == link.answered_sequence) {
+        if (link.answer_is_kept) {
+            reply_transmit();
+        }
+        return; /* carried out once, whatever comes again */
+    }
+    reply_begin(request);
+    link.answer_is_kept = false;
+    refusal_t refusal = messages_carry_out(request);
     if (refusal.status != STATUS_OK) {
         reply_refuse(request, refusal);
     } else if (request->type == MESSAGE_HELLO) {
         link.session = request->session;
+        link.answered_type = 0;
     }
     if (!is_repeatable(request->type)) {
         link.answered_type = request->type;
         link.answered_sequence = request->sequence;
+        link.answer_is_kept = true;
     }
     reply_transmit();
 }
 
-/* A frame that cannot be read. While an image comes in, the credit tells the laptop where to go on. */
+/* A frame that cannot be read: perhaps the one that the laptop waits for. */
 static void handle_broken(void)
 {
     request_t request = {MESSAGE_FLASH_DATA, 0, link.session, link.sequence, 0, 0};
-    if (messages_receiving_image()) {
-        reply_begin(&request);
-        link.answered_type = 0;
-        messages_put_credit();
-        reply_transmit();
-    }
+    messages_repeat_credit(&request);
 }
 
 static void handle_frame(const frame_decoder_t *frame)

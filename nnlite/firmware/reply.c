@@ -43,21 +43,24 @@ void reply_put_bytes(const uint8_t *bytes, uint32_t length)
     reply.length += length;
 }
 
-void reply_begin(const request_t *request)
+static void put_header(uint8_t *frame, const request_t *request)
 {
-    uint8_t *frame = frame_start();
     frame[0] = (uint8_t)(request->type | REPLY_BIT);
     frame[1] = 0;
     store_u16(frame + 2, request->session);
     store_u16(frame + 4, request->sequence);
+}
+
+void reply_begin(const request_t *request)
+{
+    put_header(frame_start(), request);
     reply.length = 0;
     reply_put_u32(STATUS_OK);
 }
 
-void reply_transmit(void)
+/* `frame` has room for the CRC-32 behind its `length` bytes. */
+static void transmit(uint8_t *frame, uint32_t length)
 {
-    uint8_t *frame = frame_start();
-    uint32_t length = FRAME_HEADER_LENGTH + reply.length;
     store_u32(frame + length, frame_crc32(0, frame, length));
     length += FRAME_CRC_BYTES;
     uint32_t at = 0;
@@ -75,6 +78,22 @@ void reply_transmit(void)
         }
     }
     uart_put(0);
+}
+
+void reply_transmit(void)
+{
+    transmit(frame_start(), FRAME_HEADER_LENGTH + reply.length);
+}
+
+void reply_aside(const request_t *request, uint8_t status, uint32_t first, uint32_t second)
+{
+    uint8_t frame[FRAME_HEADER_LENGTH + REPLY_HEADER_LENGTH + 8 + FRAME_CRC_BYTES];
+    uint8_t *payload = frame + FRAME_HEADER_LENGTH;
+    put_header(frame, request);
+    store_u32(payload, status);
+    store_u32(payload + REPLY_HEADER_LENGTH, first);
+    store_u32(payload + REPLY_HEADER_LENGTH + 4, second);
+    transmit(frame, sizeof frame - FRAME_CRC_BYTES);
 }
 
 void reply_refuse(const request_t *request, refusal_t refusal)

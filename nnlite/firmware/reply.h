@@ -47,4 +47,7 @@ void reply_truncate(uint32_t length);
 /* Send it. It stays as it is and can be sent again. */
 void reply_transmit(void);
 
+/* Send a short reply, a status and two fields, beside the one that is kept. */
+void reply_aside(const request_t *request, uint8_t status, uint32_t first, uint32_t second);
+
 #endif

@@ -131,7 +131,6 @@ enum { /* SlotState */
 
 enum { /* HelloField */
     HELLO_FIELD_PROTOCOL = 1,
-    HELLO_FIELD_FEATURES = 2,
     HELLO_FIELD_FIRMWARE = 3,
     HELLO_FIELD_BOARD = 4,
     HELLO_FIELD_UNIQUE_ID = 5,

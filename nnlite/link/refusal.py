@@ -38,7 +38,7 @@ def _defect(message: Message, refusal: Refusal) -> NNLiteError:
     name = Status(refusal.status).name if refusal.status in Status._value2member_map_ else f"status {refusal.status}"
     return DeviceError(
         f"the device refused {message.name} with {name} (detail {refusal.detail}, value {refusal.value}, "
-        f"limit {refusal.limit}); nothing was changed. Put the firmware of this version on it ('nnlite firmware'), "
+        f"limit {refusal.limit}); {_SERVES_ON}. Put the firmware of this version on it ('nnlite firmware'), "
         "and report this if it comes again"
     )
 

@@ -147,7 +147,6 @@ class HelloField(enum.IntEnum):
     """Tags of the HELLO reply: tag u8, length u8, value. Unknown tags are skipped."""
 
     PROTOCOL = 1  # oldest u8, newest u8
-    FEATURES = 2  # u32, none defined yet
     FIRMWARE = 3  # ASCII version
     BOARD = 4  # ASCII profile name
     UNIQUE_ID = 5  # 8 bytes

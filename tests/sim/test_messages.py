@@ -1,0 +1,304 @@
+"""The firmware against a client that breaks the rules: each message too short, too long, out of range or out of turn.
+
+Whatever is refused, with the status of docs/PROTOCOL.md, the model that was committed serves on.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from firmware_sim import Board, open_board
+from nnlite import layout
+from nnlite.device import Device
+from nnlite.image import encode_image, image_digest
+from nnlite.link.frame import Frame, FrameDecoder, encode_frame
+from nnlite.link.wire import ImageFault, LearnFlag, Message, NonFinite, Region, RunFlag, SlotState, Status
+from nnlite.network import Network
+from tests.sim.conversation import BAUD, SESSION
+
+NET = Network([2, 3, 2], seed=5)
+IMAGE = encode_image(NET)
+DIGEST = image_digest(IMAGE)
+ROW = struct.pack("<2f", 0.5, -1.0)
+BEGIN = struct.pack("<fHBB", 0.05, 1, 0, 0)
+
+
+class Talk:
+    """One raw conversation: what is sent is sent, whatever the protocol says."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.sequence = 0
+
+    def send(self, frame: Frame) -> None:
+        self.board.write_line(b"\0" + encode_frame(frame), BAUD)
+
+    def hear(self, seconds: float = 3.0) -> Frame | None:
+        decoder, limit = FrameDecoder(256), self.board.seconds + seconds
+        while self.board.seconds < limit:
+            for frame in decoder.feed(self.board.read_line(1, 0.05)):
+                if isinstance(frame, Frame):
+                    return frame
+        return None
+
+    def ask(
+        self, message: int, payload: bytes = b"", flags: int = 0, session: int = SESSION, sequence: int | None = None
+    ) -> tuple[int, int, int, int] | bytes:
+        """Status, detail, value and limit of a refusal, or what follows the status word."""
+        self.sequence += 1
+        at = self.sequence if sequence is None else sequence
+        self.send(Frame(message, flags, session, at, payload))
+        answer = self.hear()
+        assert answer is not None, f"no answer to {message:#x}"
+        assert (answer.type, answer.session, answer.sequence) == (message | 0x80, session, at)
+        status, detail, zero = struct.unpack_from("<BBH", answer.payload)
+        assert zero == 0
+        return (status, detail, *struct.unpack("<II", answer.payload[4:])) if status else answer.payload[4:]
+
+    def status(self, *arguments: object, **more: int) -> int:
+        """Status alone, 0 for OK."""
+        answer = self.ask(*arguments, **more)  # type: ignore[arg-type]
+        return answer[0] if isinstance(answer, tuple) else 0
+
+    def serving(self) -> bytes:
+        """Digest of the model that serves, computed anew."""
+        answer = self.ask(Message.VERIFY)
+        assert isinstance(answer, bytes)
+        return answer[8:]
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Iterator[tuple[Board, object]]:
+    with open_board("microbit") as board:
+        with Device.open(board.url) as device:
+            device.flash(NET)
+        yield board, board.snapshot()
+
+
+@pytest.fixture
+def talk(prepared: tuple[Board, object]) -> Talk:
+    """A board with a model and an open session."""
+    board, state = prepared
+    board.restore(state)  # type: ignore[arg-type]
+    talk = Talk(board)
+    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0])) == 0
+    return talk
+
+
+def begin(length: int = len(IMAGE), digest: bytes = DIGEST) -> bytes:
+    return struct.pack("<I", length) + digest
+
+
+def data(offset: int, content: bytes) -> bytes:
+    return struct.pack("<I", offset) + content
+
+
+def read(region: int, offset: int, length: int, zeros: bytes = b"\0\0\0") -> bytes:
+    return struct.pack("<B3sII", region, zeros, offset, length)
+
+
+FLASHING = [(Message.FLASH_BEGIN, begin())]
+LEARNING = [(Message.LEARN_BEGIN, BEGIN)]
+OK = Status.OK
+WORDS = data(0, ROW)
+LABELLED = data(0, ROW + struct.pack("<I", 1))
+
+CASES = [
+    # lengths
+    ("HELLO too short", [], Message.HELLO, bytes([1, 1]), 0, Status.BAD_MESSAGE),
+    ("HELLO of another version", [], Message.HELLO, bytes([2, 9, 0, 0]), 0, Status.BAD_VERSION),
+    ("VERIFY too long", [], Message.VERIFY, b"x", 0, Status.BAD_MESSAGE),
+    ("ROLLBACK too long", [], Message.ROLLBACK, b"x", 0, Status.BAD_MESSAGE),
+    ("FLASH_BEGIN too short", [], Message.FLASH_BEGIN, begin()[:-1], 0, Status.BAD_MESSAGE),
+    ("FLASH_BEGIN too long", [], Message.FLASH_BEGIN, begin() + b"x", 0, Status.BAD_MESSAGE),
+    ("FLASH_DATA without offset", FLASHING, Message.FLASH_DATA, b"\0\0", 0, Status.BAD_MESSAGE),
+    ("FLASH_DATA short", FLASHING, Message.FLASH_DATA, data(0, IMAGE[:-4]), 0, Status.BAD_MESSAGE),
+    ("FLASH_DATA long", FLASHING, Message.FLASH_DATA, data(0, IMAGE + b"\0" * 4), 0, Status.BAD_MESSAGE),
+    ("FLASH_COMMIT too long", FLASHING, Message.FLASH_COMMIT, b"x", 0, Status.BAD_MESSAGE),
+    ("RUN without position", [], Message.RUN, b"\0\0", 0, Status.BAD_MESSAGE),
+    ("RUN of part of a word", [], Message.RUN, WORDS + b"x", 0, Status.BAD_MESSAGE),
+    ("READ too short", [], Message.READ, read(0, 0, 4)[:-1], 0, Status.BAD_MESSAGE),
+    ("READ too long", [], Message.READ, read(0, 0, 4) + b"x", 0, Status.BAD_MESSAGE),
+    ("LEARN_BEGIN too short", [], Message.LEARN_BEGIN, BEGIN[:-1], 0, Status.BAD_MESSAGE),
+    ("LEARN_BEGIN too long", [], Message.LEARN_BEGIN, BEGIN + b"x", 0, Status.BAD_MESSAGE),
+    ("LEARN of part of a word", LEARNING, Message.LEARN, LABELLED + b"x", 0, Status.BAD_MESSAGE),
+    ("LEARN_COMMIT too long", LEARNING, Message.LEARN_COMMIT, b"x", 0, Status.BAD_MESSAGE),
+    ("LEARN_ABORT too long", LEARNING, Message.LEARN_ABORT, b"x", 0, Status.BAD_MESSAGE),
+    ("unknown message", [], 0x7F, b"", 0, Status.BAD_MESSAGE),
+    # out of turn
+    ("FLASH_DATA before BEGIN", [], Message.FLASH_DATA, data(0, IMAGE), 0, Status.BAD_STATE),
+    ("FLASH_COMMIT before BEGIN", [], Message.FLASH_COMMIT, b"", 0, Status.BAD_STATE),
+    ("FLASH_COMMIT before data", FLASHING, Message.FLASH_COMMIT, b"", 0, Status.BAD_STATE),
+    ("FLASH_BEGIN while learning", LEARNING, Message.FLASH_BEGIN, begin(), 0, Status.BAD_STATE),
+    ("ROLLBACK while learning", LEARNING, Message.ROLLBACK, b"", 0, Status.BAD_STATE),
+    ("ROLLBACK while receiving", FLASHING, Message.ROLLBACK, b"", 0, Status.BAD_STATE),
+    ("ROLLBACK to nothing", [], Message.ROLLBACK, b"", 0, Status.NO_OTHER_MODEL),
+    ("VERIFY while receiving", FLASHING, Message.VERIFY, b"", 0, Status.BAD_STATE),
+    ("RUN while learning", LEARNING, Message.RUN, WORDS, 0, Status.BAD_STATE),
+    ("READ of outputs before RUN", [], Message.READ, read(1, 0, 4), 0, Status.BAD_STATE),
+    ("READ of outputs while learning", LEARNING, Message.READ, read(1, 0, 4), 0, Status.BAD_STATE),
+    ("READ of no region", [], Message.READ, read(7, 0, 4), 0, Status.BAD_STATE),
+    ("LEARN before BEGIN", [], Message.LEARN, LABELLED, 0, Status.BAD_STATE),
+    ("LEARN_BEGIN twice", LEARNING, Message.LEARN_BEGIN, BEGIN, 0, Status.BAD_STATE),
+    ("LEARN_BEGIN while receiving", FLASHING, Message.LEARN_BEGIN, BEGIN, 0, Status.BAD_STATE),
+    ("LEARN_COMMIT before BEGIN", [], Message.LEARN_COMMIT, b"", 0, Status.BAD_STATE),
+    (
+        "LEARN_COMMIT of half a row",
+        [*LEARNING, (Message.LEARN, data(0, ROW))],
+        Message.LEARN_COMMIT,
+        b"",
+        0,
+        Status.BAD_STATE,
+    ),
+    # out of range
+    ("an image of no bytes", [], Message.FLASH_BEGIN, begin(0), 0, Status.BAD_IMAGE),
+    ("an image of half a word", [], Message.FLASH_BEGIN, begin(6), 0, Status.BAD_IMAGE),
+    ("an image larger than a slot", [], Message.FLASH_BEGIN, begin(1 << 20), 0, Status.TOO_LARGE),
+    ("an image of 4 GB", [], Message.FLASH_BEGIN, begin(0xFFFFFFFC), 0, Status.TOO_LARGE),
+    ("READ beyond the image", [], Message.READ, read(0, 0, len(IMAGE) + 4), 0, Status.TOO_LARGE),
+    ("READ that wraps", [], Message.READ, read(0, 8, 0xFFFFFFFC), 0, Status.TOO_LARGE),
+    ("READ behind the image", [], Message.READ, read(0, 1 << 31, 4), 0, Status.TOO_LARGE),
+    ("RUN at another position", [], Message.RUN, data(3, ROW), 0, Status.BAD_POSITION),
+    ("LEARN at another position", LEARNING, Message.LEARN, data(3, ROW), 0, Status.BAD_POSITION),
+    ("a label too large", LEARNING, Message.LEARN, data(0, ROW + struct.pack("<I", 2)), 0, Status.BAD_LABEL),
+    ("a label of 4 billion", LEARNING, Message.LEARN, data(0, ROW + b"\xff" * 4), 0, Status.BAD_LABEL),
+    ("RUN of NaN", [], Message.RUN, data(0, struct.pack("<2f", 1, np.nan)), 0, Status.NON_FINITE),
+    ("LEARN of infinity", LEARNING, Message.LEARN, data(0, struct.pack("<f", np.inf)), 0, Status.NON_FINITE),
+    ("a rate of zero", [], Message.LEARN_BEGIN, struct.pack("<fHBB", 0, 1, 0, 0), 0, Status.BAD_ARGUMENT),
+    ("a rate of NaN", [], Message.LEARN_BEGIN, struct.pack("<fHBB", np.nan, 1, 0, 0), 0, Status.BAD_ARGUMENT),
+    ("batches of none", [], Message.LEARN_BEGIN, struct.pack("<fHBB", 1, 0, 0, 0), 0, Status.BAD_ARGUMENT),
+    ("an unknown optimiser", [], Message.LEARN_BEGIN, struct.pack("<fHBB", 1, 1, 9, 0), 0, Status.BAD_ARGUMENT),
+    ("a reserved byte", [], Message.LEARN_BEGIN, struct.pack("<fHBB", 1, 1, 0, 9), 0, Status.BAD_ARGUMENT),
+    ("batches larger than RAM", [], Message.LEARN_BEGIN, struct.pack("<fHBB", 1, 65535, 0, 0), 0, Status.NO_MEMORY),
+    # reserved flags
+    ("RUN with an unknown flag", [], Message.RUN, WORDS, RunFlag.PROBABILITIES | 2, Status.BAD_ARGUMENT),
+    ("LEARN with an unknown flag", LEARNING, Message.LEARN, LABELLED, LearnFlag.END_OF_EPOCH | 4, Status.BAD_ARGUMENT),
+    ("VERIFY with a flag", [], Message.VERIFY, b"", 1, Status.BAD_ARGUMENT),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "message", "payload", "flags", "status"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
+def test_what_breaks_the_rules_is_refused_and_the_model_serves_on(
+    talk: Talk, before: list[tuple[int, bytes]], message: int, payload: bytes, flags: int, status: Status
+) -> None:
+    for earlier, content in before:
+        assert talk.status(earlier, content) == OK
+    answer = talk.ask(message, payload, flags)
+    assert isinstance(answer, tuple)
+    assert Status(answer[0]) == status
+    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0])) == OK
+    assert talk.serving() == DIGEST
+    outputs = talk.ask(Message.RUN, WORDS)
+    assert isinstance(outputs, bytes)
+    assert outputs[4:] == NET.decision_function(np.frombuffer(ROW, "<f4")[None]).tobytes()
+
+
+def test_a_refused_word_ends_the_learning_run(talk: Talk) -> None:
+    assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
+    assert talk.status(Message.LEARN, data(0, ROW + struct.pack("<I", 7))) == Status.BAD_LABEL
+    assert talk.status(Message.LEARN_COMMIT) == Status.BAD_STATE
+
+
+def test_hello_without_a_session_number_is_refused(talk: Talk) -> None:
+    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0]), session=0) == Status.BAD_MESSAGE
+    assert talk.serving() == DIGEST
+
+
+# ---- at most once
+
+
+def test_a_step_is_taken_once_however_often_it_is_asked_for(talk: Talk) -> None:
+    assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
+    answers = [talk.ask(Message.LEARN, LABELLED, sequence=40) for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2]
+    assert isinstance(answers[0], bytes)
+    assert struct.unpack_from("<I", answers[0])[0] == 1
+
+
+def test_a_stray_frame_of_another_session_makes_no_step_be_taken_twice(talk: Talk) -> None:
+    assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
+    first = talk.ask(Message.LEARN, LABELLED, sequence=40)
+    assert talk.status(Message.VERIFY, session=5, sequence=40) == Status.BAD_SESSION
+    assert talk.status(Message.LEARN, LABELLED, session=5, sequence=40) == Status.BAD_SESSION
+    assert talk.ask(Message.LEARN, LABELLED, sequence=40) == first
+
+
+def test_a_refusal_to_another_session_is_not_the_answer_to_this_one(talk: Talk) -> None:
+    assert talk.status(Message.VERIFY, session=5, sequence=50) == Status.BAD_SESSION
+    assert talk.status(Message.VERIFY, sequence=50) == OK
+
+
+def test_a_late_copy_of_a_step_is_neither_taken_nor_answered(talk: Talk) -> None:
+    """Its reply has gone: READ filled the same buffer."""
+    assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
+    assert talk.status(Message.LEARN, LABELLED, sequence=40) == OK
+    assert talk.status(Message.READ, read(Region.IMAGE, 0, 8)) == OK
+    talk.send(Frame(Message.LEARN, 0, SESSION, 40, LABELLED))
+    assert talk.hear(0.5) is None
+    answer = talk.ask(Message.LEARN, data(3, ROW + struct.pack("<I", 0)))
+    assert isinstance(answer, bytes)
+    assert struct.unpack_from("<I", answer)[0] == 2
+
+
+def test_a_learning_stream_does_not_begin_anew(talk: Talk) -> None:
+    assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
+    assert talk.status(Message.LEARN, LABELLED) == OK
+    assert talk.status(Message.LEARN, LABELLED) == Status.BAD_POSITION
+
+
+# ---- flash that is not what it should be
+
+
+def test_an_image_that_is_not_the_one_announced_is_not_committed(talk: Talk) -> None:
+    assert talk.status(Message.FLASH_BEGIN, begin(digest=bytes(32))) == OK
+    assert talk.status(Message.FLASH_DATA, data(0, IMAGE)) == OK
+    assert talk.status(Message.FLASH_COMMIT) == Status.BAD_DIGEST
+    assert talk.serving() == DIGEST
+
+
+@pytest.mark.parametrize(("at", "value", "fault"), [(0, 0, ImageFault.MAGIC), (5, 99, ImageFault.LAYERS)])
+def test_an_image_that_is_none_is_not_committed(talk: Talk, at: int, value: int, fault: ImageFault) -> None:
+    broken = bytearray(IMAGE)
+    broken[at] = value
+    assert talk.status(Message.FLASH_BEGIN, begin(digest=image_digest(bytes(broken)))) == OK
+    assert talk.status(Message.FLASH_DATA, data(0, bytes(broken))) == OK
+    assert talk.ask(Message.FLASH_COMMIT) == (Status.BAD_IMAGE, fault, 0, 0)
+    assert talk.serving() == DIGEST
+
+
+def test_flash_that_rots_is_noticed_by_verify_and_at_boot(talk: Talk) -> None:
+    board = talk.board
+    address = board.profile.slot_address(0) + board.profile.page_bytes + layout.image_header_bytes(2) + 2
+    (byte,) = board.read_memory(address, 1)
+    board.write_memory(address, bytes([byte ^ 1]))
+    assert talk.status(Message.VERIFY) == Status.BAD_DIGEST
+    assert talk.status(Message.RUN, WORDS) == Status.NO_MODEL
+    board.boot()
+    with Device.open(board.url) as device:
+        info = device.info()
+    assert info.serving is None
+    assert info.slots[0].state == SlotState.BROKEN
+
+
+# ---- standardising
+
+
+@pytest.mark.parametrize("learning", [False, True])
+def test_a_sample_that_leaves_float32_when_it_is_standardised_is_named(talk: Talk, learning: bool) -> None:
+    """As on the laptop; ReLU would hide it."""
+    net = Network([2, 3, 2], seed=5)
+    net.mean, net.scale = np.zeros(2, np.float32), np.array([1, 1e30], np.float32)
+    with Device.open(talk.board.url) as device:
+        device.flash(net)
+    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0])) == OK
+    row = struct.pack("<2f", 1.0, 1e20) + (struct.pack("<I", 1) if learning else b"")
+    if learning:
+        assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
+    answer = talk.ask(Message.LEARN if learning else Message.RUN, data(0, row))
+    assert answer == (Status.NON_FINITE, NonFinite.SAMPLE, 1, 0)
