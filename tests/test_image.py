@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import itertools
-import shutil
 import struct
 import subprocess
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from nnlite.errors import DataError, IncompatibleError
 from nnlite.image import MAX_HEADER_BYTES, ImageError, decode_header, decode_image, encode_image, image_digest
 from nnlite.link.wire import ImageFault
 from nnlite.network import Network
+from tests.runtime import native
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -185,12 +185,14 @@ def test_metadata_without_labels_is_no_labels() -> None:
 @pytest.fixture(scope="module")
 def firmware_verdict(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], int]:
     """What the firmware's own image.c says of an image: 0 or the fault."""
-    gcc = shutil.which("gcc") or shutil.which("cc")
-    if gcc is None:
+    compiler = native.gcc() or native.clang()
+    if compiler is None:
         pytest.skip("no C compiler is installed to build the firmware's image.c natively")
     library = tmp_path_factory.mktemp("image") / "image.so"
     sources = [ROOT / "nnlite" / "firmware" / "image.c", *sorted((ROOT / "nnlite" / "runtime").glob("*.c"))]
-    subprocess.run([gcc, "-std=c99", "-O1", "-shared", "-fPIC", *map(str, sources), "-o", str(library)], check=True)
+    subprocess.run(
+        [*compiler, "-std=c99", "-O1", "-shared", "-fPIC", *map(str, sources), "-o", str(library)], check=True
+    )
     parse = ctypes.CDLL(str(library)).image_parse
     parse.restype = ctypes.c_uint8
     parsed = ctypes.create_string_buffer(256)

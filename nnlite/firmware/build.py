@@ -1,6 +1,6 @@
 """Compile and link the firmware of one board with the Clang that comes in the ziglang package.
 
-Gives an ELF file; what is read out of it (HEX, symbols, stack) is `inspect`'s business.
+Gives an ELF file; what is read out of it (HEX, symbols, stack) is `elf`'s business.
 The same sources and the same compiler give the same bytes from any folder.
 """
 
@@ -11,12 +11,14 @@ import sys
 from importlib import metadata, resources
 from pathlib import Path
 
+from nnlite import __version__
 from nnlite.errors import IncompatibleError
 from nnlite.profile import Profile
 
 __all__ = ["FIRMWARE_VERSION", "build_elf", "compiler"]
 
-FIRMWARE_VERSION = "0.1.0"
+#: the firmware is part of the package and says so in HELLO
+FIRMWARE_VERSION = __version__
 
 _TARGETS = {
     "cortex-m0": ["-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0"],

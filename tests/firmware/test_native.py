@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import struct
 import subprocess
 import zlib
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from nnlite import layout, planner
 from nnlite.link.frame import cobs_decode, cobs_encode
 from nnlite.link.wire import ImageFault
+from tests.runtime import native
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE = ROOT / "nnlite" / "firmware"
@@ -29,15 +29,16 @@ Ask = Callable[[str, bytes], str]
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """Send one command to the natively built files; the sanitizers end the process at the first misstep."""
-    gcc = shutil.which("gcc")
-    if gcc is None:
-        pytest.skip("gcc is not installed; the sanitizers need it")
+    compiler = native.gcc() or native.clang()
+    if compiler is None:
+        pytest.skip("neither gcc nor ziglang is installed")
     program = tmp_path_factory.mktemp("native") / "native"
     sources = [ROOT / "tests" / "firmware" / "native.c", *(FIRMWARE / name for name in PORTABLE)]
     sources += sorted((ROOT / "nnlite" / "runtime").glob("*.c"))
     flags = "-std=c99 -O1 -g -ffp-contract=off -Wall -Wextra -Wconversion -Werror"
-    flags += " -fsanitize=address,undefined -fno-sanitize-recover=all"
-    subprocess.run([gcc, *flags.split(), f"-I{FIRMWARE}", *map(str, sources), "-o", str(program)], check=True)
+    if native.gcc():
+        flags += " -fsanitize=address,undefined -fno-sanitize-recover=all"
+    subprocess.run([*compiler, *flags.split(), f"-I{FIRMWARE}", *map(str, sources), "-o", str(program)], check=True)
     with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
 
         def exchange(command: str, data: bytes) -> str:
