@@ -91,12 +91,14 @@ def run_demo(board: str, sensors: str, person: int, out: Path, screen: Screen, s
     ------
     UsageError : another board, sensor or person.
     PathError : the folder cannot be written.
+    IncompatibleError : there is no firmware for the board.
     DoesNotFitError : the network needs more than the board has.
     IntegrityError : a logit, a parameter or a planned byte is not what it should be.
     """
     if person not in LEFT_OUT:
         raise UsageError(f"person must be one of those left out, {', '.join(map(str, LEFT_OUT))}, not {person}")
     profile = Profile.load(board)
+    profile.require_firmware()
     data = load_shoulder().sensors(sensors)
     simulator = load_simulator()
     _make_folder(out)

@@ -1,7 +1,8 @@
 """Does a network fit a board: flash, RAM and stack, byte by byte, before anything is sent.
 
 The sums are those of the firmware (firmware/image.c); the sizes of the firmware itself come
-from its prebuilt image.
+from its prebuilt image. For a board that has none, image and arena are held against the datasheet's totals,
+and the plan says that it is not exact.
 """
 
 from __future__ import annotations
@@ -59,22 +60,25 @@ class Plan:
     Attributes
     ----------
     board : the profile's name.
+    status : the profile's, "proven" or "datasheet only".
+    exact : whether every byte is counted. False for a board without firmware: the firmware's own share of flash, RAM
+        and stack is not known, so the totals are the least that is needed.
     learn : whether learning on the board was asked for.
     parts : what each byte is for; the totals are their sums.
-    limits : bytes there are, by memory.
-    reasons : what does not fit and by how much; empty when everything does.
+    limits : bytes there are, by memory; a board without firmware has no limit of the stack.
+    reasons : what does not fit and by how much, or why that is not known; empty when everything fits.
+    fits : whether the network can be flashed, and trained when that was asked for. None where a board without firmware
+        has more bytes than image and arena take: whether the rest is enough is not known.
     """
 
     board: str
+    status: str
+    exact: bool
     learn: bool
     parts: tuple[Part, ...]
     limits: dict[str, int]
     reasons: tuple[str, ...]
-
-    @property
-    def fits(self) -> bool:
-        """Whether the network can be flashed, and trained when that was asked for."""
-        return not self.reasons
+    fits: bool | None
 
     @property
     def flash_bytes(self) -> int:
@@ -98,6 +102,8 @@ class Plan:
         """The plan as plain values, as `nnlite plan --json` prints it."""
         return {
             "board": self.board,
+            "status": self.status,
+            "exact": self.exact,
             "learn": self.learn,
             "fits": self.fits,
             "flash_bytes": self.flash_bytes,
@@ -157,45 +163,72 @@ def plan(net: PlannedNetwork, profile: Profile, learn: bool = False, batch_size:
     Raises
     ------
     UsageError : a batch size below 1 or above 65,535.
-    IncompatibleError : the board has no firmware.
     """
     if not 1 <= batch_size <= 65_535:
         raise UsageError(f"the batch size must be from 1 to 65535, not {batch_size}")
-    firmware = profile.firmware
-    image = image_parts(net)
-    image_bytes = sum(image.values())
+    need = _need(net, learn, batch_size)
+    return _exact_plan(net, profile, need) if profile.has_firmware else _least_plan(profile, need)
+
+
+@dataclass(frozen=True)
+class _Need:
+    """What a network takes on any board: bytes of the image and of the arena, by purpose."""
+
+    learn: bool
+    batch_size: int
+    image: dict[str, int]
+    arena: dict[str, int]
+    doing: str
+
+    @property
+    def image_bytes(self) -> int:
+        return sum(self.image.values())
+
+    @property
+    def arena_bytes(self) -> int:
+        return sum(self.arena.values())
+
+
+def _parts(memory: str, shares: dict[str, int]) -> list[Part]:
+    return [Part(memory, name, size) for name, size in shares.items() if size]
+
+
+def _need(net: PlannedNetwork, learn: bool, batch_size: int) -> _Need:
     running = inference_bytes(net.sizes)
     learning = learning_bytes(net.sizes, net.output, batch_size)
-    arena = max(running, sum(learning.values())) if learn else running
+    if learn and sum(learning.values()) > running:
+        return _Need(learn, batch_size, image_parts(net), learning, f"learning with batches of {batch_size}")
+    return _Need(learn, batch_size, image_parts(net), {"two buffers of the widest layer": running}, "running it")
 
+
+def _exact_plan(net: PlannedNetwork, profile: Profile, need: _Need) -> Plan:
+    """Every byte, beside the firmware that there is."""
+    firmware = profile.firmware
     parts = [Part("flash", "firmware", firmware.flash_bytes), Part("flash", "slot record", layout.RECORD_BYTES)]
-    parts += [Part("flash", name, size) for name, size in image.items() if size]
-    parts += [Part("ram", "firmware", firmware.static_bytes)]
-    if learn and arena > running:
-        parts += [Part("ram", name, size) for name, size in learning.items() if size]
-    else:
-        parts += [Part("ram", "two buffers of the widest layer", running)]
+    parts += _parts("flash", need.image)
+    parts += [Part("ram", "firmware", firmware.static_bytes), *_parts("ram", need.arena)]
     parts += [Part("stack", "deepest call", firmware.stack_bytes)]
 
     reasons = []
-    if image_bytes > profile.slot_image_bytes:
-        over = image_bytes - profile.slot_image_bytes
+    if need.image_bytes > profile.slot_image_bytes:
+        over = need.image_bytes - profile.slot_image_bytes
         reasons.append(
-            f"flash: the image takes {image_bytes:,} bytes, a slot of {profile.name} holds "
+            f"flash: the image takes {need.image_bytes:,} bytes, a slot of {profile.name} holds "
             f"{profile.slot_image_bytes:,}: {over:,} too many"
         )
-    if arena > firmware.arena_bytes:
-        over = arena - firmware.arena_bytes
-        doing = f"learning with batches of {batch_size}" if learn and arena > running else "running it"
+    if need.arena_bytes > firmware.arena_bytes:
+        over = need.arena_bytes - firmware.arena_bytes
         reasons.append(
-            f"RAM: {doing} takes {arena:,} bytes, {profile.name} has {firmware.arena_bytes:,} left beside its "
-            f"firmware: {over:,} too many"
+            f"RAM: {need.doing} takes {need.arena_bytes:,} bytes, {profile.name} has {firmware.arena_bytes:,} left "
+            f"beside its firmware: {over:,} too many"
         )
     if reasons:
-        reasons.append(_advice(net, profile, learn, batch_size))
+        reasons.append(_advice(net, profile, need.learn, need.batch_size))
     return Plan(
         board=profile.name,
-        learn=learn,
+        status=profile.status,
+        exact=True,
+        learn=need.learn,
         parts=tuple(parts),
         limits={
             "flash": firmware.flash_bytes + layout.RECORD_BYTES + profile.slot_image_bytes,
@@ -203,6 +236,37 @@ def plan(net: PlannedNetwork, profile: Profile, learn: bool = False, batch_size:
             "stack": profile.stack_reserve_bytes,
         },
         reasons=tuple(reasons),
+        fits=not reasons,
+    )
+
+
+def _least_plan(profile: Profile, need: _Need) -> Plan:
+    """The least that is needed, against all that the board has: there is no firmware whose share could be counted."""
+    reasons = []
+    for memory, doing, taken, there in (
+        ("flash", "the image", need.image_bytes, profile.flash_bytes),
+        ("RAM", need.doing, need.arena_bytes, profile.ram_bytes),
+    ):
+        if taken > there:
+            over = taken - there
+            reasons.append(
+                f"{memory}: {doing} takes {taken:,} bytes, {profile.name} has {there:,} in all: {over:,} too many"
+            )
+    fits = False if reasons else None
+    if not reasons:
+        reasons.append(
+            f"there is no firmware for {profile.name} yet: how much of its memory that would take, and so whether the "
+            "rest is enough, is not known"
+        )
+    return Plan(
+        board=profile.name,
+        status=profile.status,
+        exact=False,
+        learn=need.learn,
+        parts=(*_parts("flash", need.image), *_parts("ram", need.arena)),
+        limits={"flash": profile.flash_bytes, "ram": profile.ram_bytes},
+        reasons=tuple(reasons),
+        fits=fits,
     )
 
 

@@ -1,7 +1,7 @@
 """A board's limits, read from a TOML file that names the source of every number.
 
 Also tells where the board's prebuilt firmware lies. Whether a network fits is the
-planner's business.
+planner's business. How to write one's own is in docs/PROFILES.md.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_type_hints
 
 import msgspec
 
 from nnlite.errors import IncompatibleError, PathError, UsageError
 
-__all__ = ["FirmwareMetadata", "Profile", "Symbol", "profile_names"]
+__all__ = ["FirmwareLimits", "FirmwareMetadata", "Profile", "Symbol", "profile_names"]
 
 _Count = Annotated[int, msgspec.Meta(ge=1, lt=2**32)]
 _Address = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
@@ -52,29 +52,19 @@ class FirmwareMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     symbols: dict[str, Symbol]
 
 
-class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """Limits of one board. Lengths in bytes, times in microseconds, rates in baud and hertz.
+class FirmwareLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a firmware and its simulator need to know of a board: the table [firmware] of a profile.
 
-    `status` is "proven" when firmware exists and its figures were held against the
-    running chip, else "datasheet only". `sources` names where each number comes from.
+    `flash_start` and `ram_start` are addresses; the pins are numbers as PSEL takes them.
     """
 
-    name: _Text
-    title: _Text
-    status: Literal["proven", "datasheet only"]
-    chip: _Text
-    core: Literal["cortex-m0", "cortex-m4f"]
-    fpu: bool
-    clock_hz: _Count
     flash_start: _Address
-    flash_bytes: _Count
     firmware_reserve_bytes: _Count
     page_bytes: _Count
     write_bytes: _Count
     erase_page_us: _Count
     write_word_us: _Count
     ram_start: _Address
-    ram_bytes: _Count
     stack_reserve_bytes: _Count
     uart_baud: _Count
     uart_fifo_bytes: _Count
@@ -82,7 +72,60 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     uart_rx_pin: Annotated[int, msgspec.Meta(ge=0, le=63)]
     receive_buffer_bytes: _Count
     payload_bytes: _Count
-    sources: dict[str, str]
+
+
+class _OfFirmware:
+    """A number of the table [firmware], read as if it were the profile's own.
+
+    Raises IncompatibleError where the profile has no such table: whoever asks for it wants to build, simulate or flash.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, profile: Profile, owner: type) -> int:
+        if profile.firmware_limits is None:
+            raise _no_firmware(profile.name)
+        value = getattr(profile.firmware_limits, self._name)
+        assert isinstance(value, int)
+        return value
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """Limits of one board. Lengths in bytes, times in microseconds, rates in baud and hertz.
+
+    `status` is "proven" when firmware exists and its figures were held against the
+    running chip, else "datasheet only". `sources` names where each number comes from.
+    `firmware_limits` is None for a board that no firmware was written for; the numbers in it can be read
+    from the profile itself (`profile.page_bytes`).
+    """
+
+    name: _Text
+    title: _Text
+    status: Literal["proven", "datasheet only"]
+    chip: _Text
+    core: Literal["avr8", "cortex-m0", "cortex-m0+", "cortex-m4f"]
+    fpu: bool
+    clock_hz: _Count
+    flash_bytes: _Count
+    ram_bytes: _Count
+    sources: dict[str, _Text]
+    firmware_limits: FirmwareLimits | None = msgspec.field(default=None, name="firmware")
+
+    flash_start = _OfFirmware()
+    firmware_reserve_bytes = _OfFirmware()
+    page_bytes = _OfFirmware()
+    write_bytes = _OfFirmware()
+    erase_page_us = _OfFirmware()
+    write_word_us = _OfFirmware()
+    ram_start = _OfFirmware()
+    stack_reserve_bytes = _OfFirmware()
+    uart_baud = _OfFirmware()
+    uart_fifo_bytes = _OfFirmware()
+    uart_tx_pin = _OfFirmware()
+    uart_rx_pin = _OfFirmware()
+    receive_buffer_bytes = _OfFirmware()
+    payload_bytes = _OfFirmware()
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Profile:
@@ -109,20 +152,44 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         try:
             profile = msgspec.toml.decode(content, type=cls)
         except msgspec.ValidationError as error:
-            raise UsageError(f"the profile {text} is not usable: {error}") from error
-        except msgspec.DecodeError as error:
+            raise UsageError(f"the profile {text} is not usable: {_readable(error, cls)}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"the profile {text} is not a TOML file: {error}") from error
         profile._check(text)
         return profile
 
     def _check(self, where: str) -> None:
-        if self.flash_start % self.page_bytes or self.slot_bytes < 2 * self.page_bytes:
-            raise UsageError(f"the profile {where} leaves no room for two slots of at least two pages")
-        if self.payload_bytes * 4 > self.receive_buffer_bytes:
-            raise UsageError(f"the profile {where}: payload_bytes may be a quarter of receive_buffer_bytes at most")
-        missing = [n for n in _SOURCED if n not in self.sources]
+        if self.fpu != (self.core in _WITH_FPU):
+            having = f"is true for {', '.join(_WITH_FPU)} and false for every other core"
+            raise UsageError(f"the profile {where}: fpu {having}, and core is {self.core}")
+        if self.status == "proven" and self.firmware_limits is None:
+            raise UsageError(
+                f"the profile {where}: a board whose status is proven has firmware, so the table [firmware] is needed; "
+                "without it the status is 'datasheet only'"
+            )
+        if self.firmware_limits is not None:
+            self._check_firmware(where)
+        sourced = [*_SOURCED, *(_SOURCED_OF_FIRMWARE if self.firmware_limits is not None else ())]
+        missing = [n for n in sourced if n not in self.sources]
         if missing:
             raise UsageError(f"the profile {where} names no source for {', '.join(missing)}; add it under [sources]")
+        known = {*self.__struct_fields__, *FirmwareLimits.__struct_fields__}
+        unknown = sorted(set(self.sources) - known)
+        if unknown:
+            raise UsageError(
+                f"the profile {where} has a source for {', '.join(unknown)}, which is no field of a profile"
+            )
+
+    def _check_firmware(self, where: str) -> None:
+        if self.flash_start % self.page_bytes or self.slot_bytes < 2 * self.page_bytes:
+            raise UsageError(
+                f"the profile {where} leaves no room for two slots of at least two pages; flash_start must be a "
+                "multiple of page_bytes, and flash_bytes at least firmware_reserve_bytes and four pages"
+            )
+        if self.payload_bytes * 4 > self.receive_buffer_bytes:
+            raise UsageError(f"the profile {where}: payload_bytes may be a quarter of receive_buffer_bytes at most")
+        if self.stack_reserve_bytes >= self.ram_bytes:
+            raise UsageError(f"the profile {where}: stack_reserve_bytes must be less than ram_bytes")
 
     @property
     def slot_bytes(self) -> int:
@@ -148,7 +215,20 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
                 (folder / f"{self.name}.json").read_bytes(),
             )
         except FileNotFoundError:
-            raise IncompatibleError(f"there is no firmware for the board '{self.name}' yet") from None
+            raise _no_firmware(self.name) from None
+
+    @property
+    def has_firmware(self) -> bool:
+        """Whether a prebuilt firmware comes with the package."""
+        try:
+            self.require_firmware()
+        except IncompatibleError:
+            return False
+        return True
+
+    def require_firmware(self) -> None:
+        """Raise IncompatibleError, which names the boards that have one, where no firmware comes with the package."""
+        _ = self._prebuilt
 
     def firmware_hex(self) -> str:
         """The prebuilt firmware as Intel HEX."""
@@ -166,23 +246,28 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         return content
 
 
-_SOURCED = (
-    "clock_hz",
-    "flash_bytes",
-    "firmware_reserve_bytes",
-    "page_bytes",
-    "write_bytes",
-    "erase_page_us",
-    "write_word_us",
-    "ram_bytes",
-    "stack_reserve_bytes",
-    "uart_baud",
-    "uart_fifo_bytes",
-    "uart_tx_pin",
-    "uart_rx_pin",
-    "receive_buffer_bytes",
-    "payload_bytes",
-)
+#: numbers that need a source
+_SOURCED = ("clock_hz", "flash_bytes", "ram_bytes")
+#: where flash and RAM begin is the chip family's memory map, not a limit of the board
+_SOURCED_OF_FIRMWARE = tuple(n for n in FirmwareLimits.__struct_fields__ if n not in {"flash_start", "ram_start"})
+_WITH_FPU = ("cortex-m4f",)
+
+
+def _no_firmware(name: str) -> IncompatibleError:
+    folder = resources.files("nnlite") / "firmware" / "prebuilt"
+    there = sorted(p.name.removesuffix(".hex") for p in folder.iterdir() if p.name.endswith(".hex"))
+    return IncompatibleError(f"there is no firmware for the board '{name}' yet; there is for {', '.join(there)}")
+
+
+def _readable(error: msgspec.ValidationError, profile: type[Profile]) -> str:
+    """What msgspec found, with the field first and what is allowed where msgspec keeps it to itself."""
+    message = str(error)
+    what, _, path = message.partition(" - at `$.")
+    field = path.rstrip("`")
+    if what.startswith("Invalid enum value"):
+        allowed = get_args(get_type_hints(profile)[field])
+        return f"{field} may be {', '.join(map(repr, allowed))}; {what[:1].lower()}{what[1:]}"
+    return f"{field + ': ' if field else ''}{what[:1].lower()}{what[1:]}"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,15 @@ from nnlite.profile import Profile
 MICROBIT = Profile.load("microbit")
 
 
+class Sized:
+    """A network too large to make just for its plan."""
+
+    output, mean, labels = "softmax", None, None
+
+    def __init__(self, sizes: list[int]) -> None:
+        self.sizes = tuple(sizes)
+
+
 def test_the_demo_network_on_the_micro_bit() -> None:
     """15-16-7 counted by hand: 375 parameters; X and dA of 16 + 7 nodes each, 15 inputs."""
     net = Network([15, 16, 7])
@@ -51,14 +60,6 @@ def test_flash_is_firmware_record_and_the_image_that_is_sent(sizes: list[int], l
 def test_what_does_not_fit_says_by_how_much_and_what_would(
     sizes: list[int], learn: bool, batch_size: int, board: str
 ) -> None:
-    class Sized:
-        """A network too large to make just for its plan."""
-
-        output, mean, labels = "softmax", None, None
-
-        def __init__(self, sizes: list[int]) -> None:
-            self.sizes = tuple(sizes)
-
     profile = Profile.load(board)
     p = plan(Sized(sizes), profile, learn, batch_size)
     over = p.flash_bytes > p.limits["flash"] or p.ram_bytes > p.limits["ram"]
@@ -79,3 +80,27 @@ def test_what_does_not_fit_says_by_how_much_and_what_would(
 def test_a_batch_size_out_of_range_is_refused(batch_size: int) -> None:
     with pytest.raises(UsageError, match="batch size"):
         plan(Network([3, 2]), MICROBIT, learn=True, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("board", ["uno", "nano33ble", "pico"])
+@given(sizes=st.lists(st.integers(1, 3000), min_size=2, max_size=4), learn=st.booleans())
+def test_a_plan_without_firmware_counts_the_network_alone_and_never_says_that_it_fits(
+    board: str, sizes: list[int], learn: bool
+) -> None:
+    profile = Profile.load(board)
+    net = Sized(sizes)
+    p, exact = plan(net, profile, learn), plan(net, MICROBIT, learn)
+    assert (p.exact, p.status, exact.exact, exact.status) == (False, "datasheet only", True, "proven")
+    assert p.flash_bytes == exact.flash_bytes - MICROBIT.firmware.flash_bytes - 132
+    assert p.ram_bytes == exact.ram_bytes - MICROBIT.firmware.static_bytes
+    assert p.limits == {"flash": profile.flash_bytes, "ram": profile.ram_bytes}
+    over = p.flash_bytes > profile.flash_bytes or p.ram_bytes > profile.ram_bytes
+    assert p.fits is (False if over else None)
+    assert ("too many" if over else "no firmware") in p.reasons[0]
+    assert p.to_dict()["fits"] is p.fits
+
+
+def test_an_uno_cannot_hold_the_parameters_of_workload_a_for_learning() -> None:
+    p = plan(Network([64, 32, 10]), Profile.load("uno"), learn=True)
+    assert p.fits is False
+    assert p.reasons == ("RAM: learning with batches of 1 takes 10,232 bytes, uno has 2,048 in all: 8,184 too many",)

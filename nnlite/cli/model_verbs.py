@@ -112,7 +112,8 @@ def _check_board(net: PlannedNetwork, board: str) -> None:
 
     answer = plan(net, Profile.load(board))
     if not answer.fits:
-        raise DoesNotFitError(f"the network does not fit {board}: " + "; ".join(answer.reasons))
+        what = "the network does not fit" if answer.fits is False else "it is not known whether the network fits"
+        raise DoesNotFitError(f"{what} {board}: " + "; ".join(answer.reasons))
 
 
 def evaluate(

@@ -23,11 +23,15 @@ def plan_table(answer: Plan) -> str:
     """A plan as a person reads it: each byte, and how full each memory is."""
     lines = []
     for memory, title in (("flash", "flash"), ("ram", "RAM"), ("stack", "stack")):
+        if memory not in answer.limits:
+            continue
         parts = [part for part in answer.parts if part.memory == memory]
         total, limit = sum(part.bytes for part in parts), answer.limits[memory]
         lines += [f"  {title:<6} {part.name:<32} {part.bytes:>9,}" for part in parts]
         share = f"{100 * total / limit:.1f} %" if limit else ""
         lines.append(f"  {title:<6} {'= together, of ' + format(limit, ',') + ' (' + share + ')':<32} {total:>9,}")
+    if not answer.exact:
+        lines.append("  not exact: these are the network's bytes alone; what a firmware would take is not known")
     return "\n".join(lines)
 
 
@@ -59,6 +63,8 @@ def plan(
 ) -> int:
     """Does a network fit a board, byte by byte. Exit code 8 when it does not.
 
+    For a board without firmware the plan is not exact, and never says that a network fits: exit code 8 too.
+
     \b
     Examples:
       nnlite plan m.safetensors --board microbit --learn
@@ -71,10 +77,10 @@ def plan(
     if as_json:
         print_json(answer.to_dict())
     elif not quiet:
-        print(f"{answer.board}, {'inference and learning' if learn else 'inference'}; bytes:")
+        print(f"{answer.board} ({answer.status}), {'inference and learning' if learn else 'inference'}; bytes:")
         print(plan_table(answer))
     if not as_json:
-        print("It fits." if answer.fits else "It does not fit:")
+        print({True: "It fits.", False: "It does not fit:", None: "Whether it fits is not known:"}[answer.fits])
         for reason in answer.reasons:
             print(f"  {reason}")
     return 0 if answer.fits else DoesNotFitError.exit_code
@@ -95,5 +101,6 @@ def firmware(
     from nnlite.profile import Profile
 
     profile = Profile.load(board)
+    profile.require_firmware()
     write_whole(output, profile.firmware_hex().encode("ascii"))
     note(f"wrote {output} ({profile.title}, {profile.firmware.flash_bytes:,} bytes of code)", quiet)

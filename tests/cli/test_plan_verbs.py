@@ -74,3 +74,51 @@ def test_firmware_names_a_place_that_cannot_be_written(output: str, folder: Path
     code, line = refused(capsys, "firmware", "--board", "microbit", "-o", output)
     assert code == 2
     assert f"cannot write {output}" in line
+
+
+def test_a_plan_without_firmware_says_that_it_is_not_exact(capsys: Capsys) -> None:
+    assert run(["plan", "--sizes", "4,4,2", "--board", "uno"]) == 8
+    out = capsys.readouterr().out
+    assert "uno (datasheet only), inference" in out
+    assert "not exact: these are the network's bytes alone" in out
+    assert "stack" not in out
+    assert "Whether it fits is not known:\n  there is no firmware for uno yet" in out
+    assert run(["plan", "--sizes", "64,32,10", "--board", "uno", "--learn", "--json"]) == 8
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["exact"], answer["fits"], answer["status"]) == (False, False, "datasheet only")
+
+
+def test_a_plan_with_firmware_says_that_it_is_exact(capsys: Capsys) -> None:
+    assert run(["plan", "--sizes", "4,4,2", "--board", "microbit"]) == 0
+    out = capsys.readouterr().out
+    assert "microbit (proven), inference" in out
+    assert "not exact" not in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("firmware", "--board", "uno", "-o", "f.hex"),
+        ("demo", "--board", "uno", "--out", "demo"),
+        ("info", "--port", "sim://uno"),
+    ],
+)
+def test_where_firmware_is_needed_a_board_without_is_refused(
+    arguments: tuple[str, ...], folder: Path, capsys: Capsys
+) -> None:
+    before = set(folder.iterdir())
+    code, line = refused(capsys, *arguments)
+    assert (code, line) == (
+        8,
+        "nnlite: there is no firmware for the board 'uno' yet; there is for microbit, microbit2",
+    )
+    assert set(folder.iterdir()) == before
+
+
+def test_train_for_a_board_without_firmware_is_refused_before_training(folder: Path, capsys: Capsys) -> None:
+    code, line = refused(
+        capsys, "train", "data.csv", "--target", "state", "--board", "pico", "--hidden", "4", "-o", "n.safetensors"
+    )
+    assert code == 8
+    assert "it is not known whether the network fits pico: there is no firmware for pico yet" in line
+    assert not (folder / "n.safetensors").exists()
