@@ -267,6 +267,9 @@ def _readable(error: msgspec.ValidationError, profile: type[Profile]) -> str:
     if what.startswith("Invalid enum value"):
         allowed = get_args(get_type_hints(profile)[field])
         return f"{field} may be {', '.join(map(repr, allowed))}; {what[:1].lower()}{what[1:]}"
+    if what.startswith("Object contains unknown field"):
+        known = FirmwareLimits.__struct_fields__ if field else profile.__struct_encode_fields__
+        what = f"{what}; known are {', '.join(known)}"
     return f"{field + ': ' if field else ''}{what[:1].lower()}{what[1:]}"
 
 

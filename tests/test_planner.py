@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +99,18 @@ def test_a_plan_without_firmware_counts_the_network_alone_and_never_says_that_it
     assert p.fits is (False if over else None)
     assert ("too many" if over else "no firmware") in p.reasons[0]
     assert p.to_dict()["fits"] is p.fits
+
+
+@pytest.mark.parametrize(("field", "says"), [("flash_bytes", "flash: the image"), ("ram_bytes", "RAM: learning")])
+def test_one_byte_less_than_the_network_alone_is_too_little(field: str, says: str) -> None:
+    net, pico = Network([20, 9, 4]), Profile.load("pico")
+    needed = getattr(plan(net, pico, learn=True), field)
+    enough, short = (msgspec.structs.replace(pico, **{field: size}) for size in (needed, needed - 1))
+    assert plan(net, enough, learn=True).fits is None
+    p = plan(net, short, learn=True)
+    assert p.fits is False
+    assert p.reasons[0].startswith(says)
+    assert p.reasons[0].endswith(": 1 too many")
 
 
 def test_an_uno_cannot_hold_the_parameters_of_workload_a_for_learning() -> None:
