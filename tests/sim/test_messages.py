@@ -199,10 +199,13 @@ def test_what_breaks_the_rules_is_refused_and_the_model_serves_on(
     assert outputs[4:] == NET.decision_function(np.frombuffer(ROW, "<f4")[None]).tobytes()
 
 
-def test_a_refused_word_ends_the_learning_run(talk: Talk) -> None:
+def test_any_refusal_of_a_learn_frame_ends_the_run(talk: Talk) -> None:
+    """A whole step was taken before, so that there would be something to commit."""
     assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
-    assert talk.status(Message.LEARN, data(0, ROW + struct.pack("<I", 7))) == Status.BAD_LABEL
+    assert talk.status(Message.LEARN, LABELLED) == OK
+    assert talk.status(Message.LEARN, data(99, ROW)) == Status.BAD_POSITION
     assert talk.status(Message.LEARN_COMMIT) == Status.BAD_STATE
+    assert talk.serving() == DIGEST
 
 
 def test_hello_without_a_session_number_is_refused(talk: Talk) -> None:
