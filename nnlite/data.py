@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnlite.checks import check_path, is_text
 from nnlite.errors import DataError, PathError, UsageError
 
 __all__ = ["Table", "read_table"]
@@ -103,7 +104,7 @@ def read_table(
     """
     if source == "shoulder":
         return _shoulder("exercise" if labelled and target is None else target, features)
-    path = Path(source)
+    path = check_path(source)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -172,6 +173,10 @@ def _npz(path: Path, content: bytes, features: tuple[str, ...] | None) -> Table:
     if y is not None and y.dtype.kind == "f" and not np.all(np.isfinite(y)):
         where = np.argwhere(~np.isfinite(y))[0]
         raise DataError(f"{path}: y row {where[0]} is {y[tuple(where)]}, not a finite number; {_MEND}")
+    if y is not None and y.dtype.kind == "U":
+        odd = next((text for text in y.ravel().tolist() if not is_text(text)), None)
+        if odd is not None:
+            raise DataError(f"{path}: y holds {odd!a}, which is not text in UTF-8; {_MEND}")
     fits = features is not None and len(features) == X.shape[1]
     names = features if features is not None and fits else tuple(f"x{n}" for n in range(X.shape[1]))
     return Table(samples, names, y, str(path))
@@ -189,6 +194,8 @@ def _csv(path: Path, content: bytes, target: str | None, features: tuple[str, ..
         lines = [(reader.line_num, line) for line in reader if line]
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}; data is a CSV file with a header") from error
+    if not lines:
+        raise DataError(f"{path} is empty")
     header = tuple(name.strip() for name in lines[0][1])
     if all(_number(name) is not None for name in header):
         raise DataError(f"{path} has no header: its first line must name the columns")

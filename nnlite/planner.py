@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnlite import layout
-from nnlite.errors import UsageError
+from nnlite.checks import check_batch_size
 from nnlite.profile import Profile
 
 __all__ = ["Part", "Plan", "inference_bytes", "learning_bytes", "parameter_count", "plan"]
@@ -164,9 +164,7 @@ def plan(net: PlannedNetwork, profile: Profile, learn: bool = False, batch_size:
     ------
     UsageError : a batch size below 1 or above 65,535.
     """
-    if not 1 <= batch_size <= 65_535:
-        raise UsageError(f"the batch size must be from 1 to 65535, not {batch_size}")
-    need = _need(net, learn, batch_size)
+    need = _need(net, learn, check_batch_size(batch_size))
     return _exact_plan(net, profile, need) if profile.has_firmware else _least_plan(profile, need)
 
 

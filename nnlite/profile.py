@@ -15,6 +15,7 @@ from typing import Annotated, Literal, get_args, get_type_hints
 
 import msgspec
 
+from nnlite.checks import check_path
 from nnlite.errors import IncompatibleError, PathError, UsageError
 
 __all__ = ["FirmwareLimits", "FirmwareMetadata", "Profile", "Symbol", "profile_names"]
@@ -146,7 +147,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
             content = (resources.files("nnlite") / "profiles" / f"{text}.toml").read_bytes()
         else:
             try:
-                content = Path(name_or_path).read_bytes()
+                content = check_path(name_or_path).read_bytes()
             except OSError as error:
                 raise PathError(f"cannot read the profile {text}: {error.strerror}") from error
         try:

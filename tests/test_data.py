@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nnlite.data import read_table
 from nnlite.errors import DataError, PathError
+from tests.damage import damaged
 
 CSV = "a,b,kind\n1,2.5,x\n-3,4e-1,y\n"
 
@@ -103,6 +104,12 @@ def test_faults_in_csv_are_named(content: str | bytes, message: str, tmp_path: P
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("content", ["", "\n", "\ufeff", "\ufeff\n\n"])
+def test_a_file_with_nothing_in_it(content: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"data\.csv is empty"):
+        read_table(_file(tmp_path, content))
+
+
 def test_npz(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     np.savez(path, X=np.arange(6).reshape(3, 2), y=np.array(["a", "b", "a"]))
@@ -125,6 +132,7 @@ def test_npz(tmp_path: Path) -> None:
         ({"X": np.array([[1.0, np.nan]])}, "row 0, column 1 is nan"),
         ({"X": np.array([[1.0, 1e39]])}, r"row 0, column 1 is 1e\+39"),
         ({"X": np.zeros((3, 2)), "y": np.zeros(2)}, "X has 3 rows"),
+        ({"X": np.zeros((2, 2)), "y": np.array(["a", "\ud800"])}, r"y holds '\\ud800', which is not text"),
     ],
 )
 def test_faults_in_npz_are_named(arrays: dict[str, np.ndarray], message: str, tmp_path: Path) -> None:
@@ -151,11 +159,7 @@ def test_a_lone_array_is_no_archive(tmp_path: Path) -> None:
 def test_any_damage_to_an_npz_is_a_data_error(tmp_path: Path, packed: bool, data: st.DataObject) -> None:
     path = tmp_path / "data.npz"
     (np.savez_compressed if packed else np.savez)(path, X=np.ones((4, 2), np.float32), y=np.arange(4))
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
-    cut = data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))
-    path.write_bytes(content[:cut])
+    path.write_bytes(damaged(path.read_bytes(), data))
     try:
         table = read_table(path)
     except DataError:

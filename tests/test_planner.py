@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 import pytest
@@ -77,8 +78,8 @@ def test_what_does_not_fit_says_by_how_much_and_what_would(
         assert plan(Sized(smaller), profile, learn, 1).fits
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 65_536])
-def test_a_batch_size_out_of_range_is_refused(batch_size: int) -> None:
+@pytest.mark.parametrize("batch_size", [0, -1, 65_536, "a", 2.0, None, True])
+def test_a_batch_size_that_cannot_be_is_refused(batch_size: Any) -> None:
     with pytest.raises(UsageError, match="batch size"):
         plan(Network([3, 2]), MICROBIT, learn=True, batch_size=batch_size)
 
