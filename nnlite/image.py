@@ -17,7 +17,7 @@ from nnlite import layout
 from nnlite.errors import DataError, IncompatibleError
 from nnlite.layout import HiddenActivation, ImageFlag, OutputFunction, ParameterType
 from nnlite.link.wire import ImageFault
-from nnlite.network import Floats, Label, Network, check_labels
+from nnlite.network import Floats, Label, Network, check_labels, check_network
 
 __all__ = [
     "MAX_HEADER_BYTES",
@@ -101,17 +101,19 @@ def encode_image(net: Network) -> bytes:
 
     Raises
     ------
-    DataError : a value that is not finite, or labels that do not fit.
+    UsageError : it is no network.
+    DataError : a value that is not finite, or labels that take too many bytes.
     """
-    labels = None if net.labels is None else check_labels(net.labels, net.sizes[-1])
-    metadata = layout.encode_metadata(labels)
+    check_network(net)
+    net = net.checked()
+    metadata = layout.encode_metadata(net.labels)
     if len(metadata) > 0xFFFF:
         raise DataError(f"the labels take {len(metadata):,} bytes, an image has room for 65,535; use shorter ones")
     flags = 0
     floats = b""
     if net.mean is not None and net.scale is not None:
         flags = ImageFlag.STANDARDISER
-        floats = _float_bytes(net.mean, "mean") + _float_bytes(net.scale, "scale")
+        floats = _float_bytes(net.mean) + _float_bytes(net.scale)
     header = struct.pack(
         layout.IMAGE_HEADER,
         layout.IMAGE_MAGIC,
@@ -125,7 +127,7 @@ def encode_image(net: Network) -> bytes:
         net.parameters.size,
     )
     sizes = struct.pack(f"<{len(net.sizes)}H", *net.sizes)
-    return _padded(header + sizes) + floats + _float_bytes(net.parameters, "parameters") + _padded(metadata)
+    return _padded(header + sizes) + floats + _float_bytes(net.parameters) + _padded(metadata)
 
 
 def decode_header(head: bytes, length: int) -> ImageHeader:
@@ -195,9 +197,8 @@ def decode_image(image: bytes) -> Network:
     if bad.size:
         raise ImageError(ImageFault.NON_FINITE, f"its float number {bad[0]} is {floats[bad[0]]}")
     floats = floats.astype(np.float32) + np.float32(0.0)  # -0 + 0 is +0
-    net = Network([1, 1], header.hidden, header.output)
-    net.sizes = header.sizes
-    net.parameters = floats[floats.size - header.parameter_count :].copy()
+    parameters = floats[floats.size - header.parameter_count :].copy()
+    net = Network.with_parameters(header.sizes, header.hidden, header.output, parameters)
     if header.standardised:
         inputs = header.sizes[0]
         net.mean, net.scale = floats[:inputs].copy(), floats[inputs : 2 * inputs].copy()
@@ -229,14 +230,8 @@ def _check(holds: bool, fault: ImageFault, message: str) -> None:
         raise ImageError(fault, message)
 
 
-def _float_bytes(values: Floats, name: str) -> bytes:
-    floats = np.asarray(values, "<f4")
-    bad = np.flatnonzero(~np.isfinite(floats))
-    if bad.size:
-        raise DataError(
-            f"the model's {name} number {bad[0]} is {floats[bad[0]]}; only finite values can be sent. Train it again"
-        )
-    return (floats + np.float32(0.0)).astype("<f4").tobytes()
+def _float_bytes(values: Floats) -> bytes:
+    return values.astype("<f4").tobytes()
 
 
 def _padded_length(length: int) -> int:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,21 @@ import numpy as np
 import numpy.typing as npt
 
 from nnlite import layout
+from nnlite.checks import check_integer, check_path, is_text
 from nnlite.errors import DataError, NNLiteError, PathError, UsageError
 
-__all__ = ["Label", "Network", "as_samples", "load"]
+__all__ = ["MAX_PARAMETERS", "Label", "Network", "as_array", "as_samples", "check_network", "load"]
 
 Label = str | int
 Floats = npt.NDArray[np.float32]
 
 _FILE_FORMAT = "1"
+_TENSORS = ("parameters", "mean", "scale")
 _HIDDEN = ("relu",)
 _OUTPUT = ("softmax", "linear")
+#: 256 MB as float32: sixteen times what the largest boards with external flash hold, and the copies that
+#: training and saving make still fit a small laptop. Beyond, the system would end the process without a word.
+MAX_PARAMETERS = 2**26
 
 
 class Network:
@@ -34,7 +40,8 @@ class Network:
 
     Parameters
     ----------
-    sizes : inputs, hidden..., outputs; 1 to 16 dense layers, each size from 1 to 65,535.
+    sizes : inputs, hidden..., outputs; 1 to 16 dense layers, each size from 1 to 65,535, and together
+        `MAX_PARAMETERS` parameters at most.
     hidden : activation of the hidden layers, "relu" (eq. 20).
     output : "softmax" for classes (eq. 3), "linear" for regression.
     seed : of the He initialisation: weights normal with variance 2 / inputs, biases 0.
@@ -48,36 +55,76 @@ class Network:
     features : names of the inputs, or None.
     training_record : what the last training was, as JSON values, or None.
 
+    What is assigned to one of these is converted to this form, or refused.
+
     Raises
     ------
     UsageError : sizes, `hidden`, `output` or a seed that cannot be.
+    DataError : a value that cannot be is assigned to an attribute.
     """
 
+    parameters: Floats
+    mean: Floats | None
+    scale: Floats | None
+    labels: tuple[Label, ...] | None
+    features: tuple[str, ...] | None
+    training_record: dict[str, Any] | None
+
     def __init__(self, sizes: Sequence[int], hidden: str = "relu", output: str = "softmax", seed: int = 0) -> None:
-        self.sizes = check_sizes(sizes)
-        if hidden not in _HIDDEN:
-            raise UsageError(f"hidden must be one of {', '.join(_HIDDEN)}, not '{hidden}'")
-        if output not in _OUTPUT:
-            raise UsageError(f"output must be one of {', '.join(_OUTPUT)}, not '{output}'")
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise UsageError(f"the seed must be an integer from 0, not {seed!r}")
-        self.hidden = hidden
-        self.output = output
-        count = sum(i * o + o for i, o in self._layers())
+        seed = check_integer("the seed", seed, 0)
+        self._set_up(sizes, hidden, output)
+        count = self._parameter_count()
         try:
-            self.parameters: Floats = np.zeros(count, np.float32)
+            self.parameters = np.zeros(count, np.float32)
         except MemoryError as error:
             raise UsageError(f"{count:,} parameters do not fit this computer's memory; use smaller sizes") from error
-        self.mean: Floats | None = None
-        self.scale: Floats | None = None
-        self.labels: tuple[Label, ...] | None = None
-        self.features: tuple[str, ...] | None = None
-        self.training_record: dict[str, Any] | None = None
         generator = np.random.Generator(np.random.PCG64(seed))
         for weights in self.weights:
             deviation = np.float32(np.sqrt(2.0 / weights.shape[0]))
             # + 0: the generator can give -0, which no parameter may be (docs/NUMERICS.md, "Zeros")
             weights[:] = generator.standard_normal(weights.shape, np.float32) * deviation + np.float32(0.0)
+
+    @classmethod
+    def with_parameters(cls, sizes: Sequence[int], hidden: str, output: str, parameters: Floats) -> Network:
+        """A network whose parameters are given instead of drawn.
+
+        Raises
+        ------
+        UsageError : as for the class.
+        DataError : there are more or fewer parameters than the sizes make.
+        """
+        net = cls.__new__(cls)
+        net._set_up(sizes, hidden, output)
+        net.parameters = parameters
+        return net
+
+    def _set_up(self, sizes: Sequence[int], hidden: str, output: str) -> None:
+        """All but the parameters."""
+        self.sizes = check_sizes(sizes)
+        if hidden not in _HIDDEN:
+            raise UsageError(f"hidden must be one of {', '.join(_HIDDEN)}, not '{hidden}'")
+        if output not in _OUTPUT:
+            raise UsageError(f"output must be one of {', '.join(_OUTPUT)}, not '{output}'")
+        count = self._parameter_count()
+        if count > MAX_PARAMETERS:
+            raise UsageError(
+                f"sizes {'-'.join(map(str, self.sizes))} make {count:,} parameters, a network may have "
+                f"{MAX_PARAMETERS:,}; use smaller sizes"
+            )
+        self.hidden = hidden
+        self.output = output
+        self.mean = self.scale = self.labels = self.features = self.training_record = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Check a value where it is given: the kernels get one kind of array, and what is saved can be loaded."""
+        if name == "parameters":
+            value = _vector(name, value, self._parameter_count())
+        elif value is not None and name in _RULES:
+            value = _RULES[name](value, self.sizes)
+        super().__setattr__(name, value)
+
+    def _parameter_count(self) -> int:
+        return sum(i * o + o for i, o in self._layers())
 
     def _layers(self) -> list[tuple[int, int]]:
         return list(zip(self.sizes, self.sizes[1:], strict=False))
@@ -108,6 +155,29 @@ class Network:
         other = Network.__new__(Network)
         other.__dict__.update(self.__dict__)
         other.parameters = self.parameters.copy()
+        return other
+
+    def checked(self) -> Network:
+        """Copy as files, images and training take it: every float finite, minus zero made plus zero.
+
+        Raises
+        ------
+        DataError : a float that is not finite, a mean without a scale, a training record that is not JSON.
+        """
+        if (self.mean is None) != (self.scale is None):
+            raise DataError("the model has one of mean and scale; it needs both, or neither")
+        other = self.copy()
+        for name in _TENSORS:
+            values = getattr(self, name)
+            if values is not None:
+                bad = np.flatnonzero(~np.isfinite(values))
+                if bad.size:
+                    raise DataError(
+                        f"the model's {name} number {bad[0]} is {values[bad[0]]}; only finite values can be used. "
+                        "Train it again"
+                    )
+                setattr(other, name, values + np.float32(0.0))
+        other.training_record = self.training_record  # the dict may have changed since it was assigned
         return other
 
     def standardize(self, X: npt.ArrayLike) -> Floats:
@@ -179,21 +249,24 @@ class Network:
         Raises
         ------
         PathError : the target cannot be written; what was there is still there.
-        DataError : a parameter is not finite.
+        DataError : as `checked`; nothing is written.
         """
         from safetensors.numpy import save
 
-        _check_finite(self.parameters, f"cannot write {path}: a parameter")
-        tensors = {"parameters": self.parameters}
-        if self.mean is not None and self.scale is not None:
-            tensors |= {"mean": self.mean, "scale": self.scale}
+        try:
+            net = self.checked()
+        except DataError as error:
+            raise DataError(f"cannot write {path}: {error}") from error
+        tensors = {"parameters": net.parameters}
+        if net.mean is not None and net.scale is not None:
+            tensors |= {"mean": net.mean, "scale": net.scale}
         metadata = {
             "nnlite_format": _FILE_FORMAT,
-            "sizes": json.dumps(self.sizes),
-            "hidden": self.hidden,
-            "output": self.output,
+            "sizes": json.dumps(net.sizes),
+            "hidden": net.hidden,
+            "output": net.output,
         }
-        for key, value in (("labels", self.labels), ("features", self.features), ("training", self.training_record)):
+        for key, value in (("labels", net.labels), ("features", net.features), ("training", net.training_record)):
             if value is not None:
                 metadata[key] = json.dumps(value)
         write_whole(path, save(tensors, metadata))
@@ -209,7 +282,7 @@ def load(path: str | Path) -> Network:
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
+    path = check_path(path)
     try:
         with path.open("rb"):
             pass
@@ -218,8 +291,8 @@ def load(path: str | Path) -> Network:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
+            tensors = {name: file.get_tensor(name) for name in _TENSORS if name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, AttributeError, TypeError, ValueError) as error:  # NumPy lacks some types
         raise DataError(
             f"{path} is not a model file, or is cut short ({error}); train one with 'nnlite train ... -o MODEL'"
         ) from error
@@ -239,42 +312,97 @@ def _from_file(metadata: dict[str, str], tensors: dict[str, npt.NDArray[Any]]) -
     sizes = json.loads(metadata["sizes"])
     if not isinstance(sizes, list):
         raise DataError("its sizes are not a list")
-    net = Network.__new__(Network)
-    blank = Network([1, 1], metadata["hidden"], metadata["output"])
-    net.__dict__.update(blank.__dict__)
-    net.sizes = check_sizes(sizes)
-    count = sum(i * o + o for i, o in net._layers())
-    net.parameters = _tensor(tensors, "parameters", count)
-    if "mean" in tensors or "scale" in tensors:
-        net.mean = _tensor(tensors, "mean", net.sizes[0])
-        net.scale = _tensor(tensors, "scale", net.sizes[0])
-    if "labels" in metadata:
-        net.labels = check_labels(json.loads(metadata["labels"]), net.sizes[-1])
-    if "features" in metadata:
-        features = json.loads(metadata["features"])
-        if len(features) != net.sizes[0]:
-            raise DataError(f"it names {len(features)} features for {net.sizes[0]} inputs")
-        net.features = tuple(map(str, features))
-    if "training" in metadata:
-        net.training_record = dict(json.loads(metadata["training"]))
-    return net
+    for name, tensor in tensors.items():
+        if tensor.dtype != np.float32:
+            raise DataError(f"its {name} are {tensor.dtype}, not float32")
+    net = Network.with_parameters(sizes, metadata["hidden"], metadata["output"], tensors["parameters"])
+    net.mean, net.scale = tensors.get("mean"), tensors.get("scale")
+    for key, name in (("labels", "labels"), ("features", "features"), ("training", "training_record")):
+        if key in metadata:
+            setattr(net, name, json.loads(metadata[key]))
+    return net.checked()
 
 
-def _tensor(tensors: dict[str, npt.NDArray[Any]], name: str, count: int) -> Floats:
-    tensor = tensors[name]
-    if tensor.dtype != np.float32 or tensor.shape != (count,):
-        raise DataError(f"its {name} are {tensor.dtype} of shape {tensor.shape}, not float32 of shape ({count},)")
-    _check_finite(tensor, f"a value of its {name}")
-    return np.ascontiguousarray(tensor + np.float32(0.0))  # -0 + 0 is +0
+def _vector(name: str, values: Any, count: int) -> Floats:
+    """Floats from outside as the kernels are compiled for: one contiguous, writable float32 vector."""
+    given = as_array(values, f"the model's {name} are not a vector of numbers")
+    if given.dtype.kind not in "biuf" or given.shape != (count,):
+        raise DataError(f"the model's {name} are {given.dtype} of shape {given.shape}, not float32 of shape ({count},)")
+    with np.errstate(over="ignore"):
+        return np.require(given, np.float32, ["C", "A", "W"])
+
+
+def _listed(values: Any) -> tuple[Any, ...] | None:
+    """The items of a list, a tuple or an array as plain values; None for anything else."""
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
+    if not isinstance(values, list | tuple):
+        return None
+    return tuple(value.item() if isinstance(value, np.generic) else value for value in values)
 
 
 def check_labels(labels: Any, outputs: int) -> tuple[Label, ...]:
-    """Class labels from outside: as many as outputs, all strings or all integers, no two equal."""
-    if not isinstance(labels, list | tuple) or len(labels) != outputs or len(set(labels)) != outputs:
-        raise DataError(f"its labels are not {outputs} different names")
-    if not (all(type(v) is str for v in labels) or all(type(v) is int for v in labels)):
-        raise DataError("its labels are neither all text nor all integers")
-    return tuple(labels)
+    """Class labels from outside: as many as outputs, all text or all integers of 64 bits, no two equal.
+
+    Raises
+    ------
+    DataError : anything else.
+    """
+    names = _listed(labels)
+    if names is None or len(names) != outputs:
+        raise DataError(f"the model's labels are not {outputs} different names, one an output")
+    if not all(type(name) is int for name in names) and not all(type(name) is str for name in names):
+        raise DataError("the model's labels are neither all text nor all integers")
+    if len(set(names)) != outputs:
+        raise DataError(f"the model's labels are not {outputs} different names, one an output")
+    for name in names:
+        if not (is_text(name) if isinstance(name, str) else -(2**63) <= name < 2**63):
+            raise DataError(f"the model's label {name!a} is neither text in UTF-8 nor an integer of 64 bits")
+    return names
+
+
+def _check_features(features: Any, inputs: int) -> tuple[str, ...]:
+    """Names of inputs from outside: as many as inputs, no two equal."""
+    names = _listed(features)
+    if names is None or not all(map(is_text, names)):
+        raise DataError("the model's features are not a list of names")
+    if len(names) != inputs:
+        raise DataError(f"the model names {len(names)} features for {inputs} inputs")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"the model names two features '{twice}'; give each its own name")
+    return names
+
+
+def _check_record(record: Any) -> dict[str, Any]:
+    try:
+        if not isinstance(record, dict):
+            raise TypeError(f"it is {type(record).__name__}")
+        json.dumps(record, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"the model's training record is not a JSON object of finite values: {error}") from error
+    return record
+
+
+#: what a network's attributes must be, from the value and the network's sizes
+_RULES: dict[str, Callable[[Any, tuple[int, ...]], Any]] = {
+    "mean": lambda value, sizes: _vector("mean", value, sizes[0]),
+    "scale": lambda value, sizes: _vector("scale", value, sizes[0]),
+    "labels": lambda value, sizes: check_labels(value, sizes[-1]),
+    "features": lambda value, sizes: _check_features(value, sizes[0]),
+    "training_record": lambda value, sizes: _check_record(value),
+}
+
+
+def check_network(net: Any) -> None:
+    """Refuse what is no network.
+
+    Raises
+    ------
+    UsageError : it is something else.
+    """
+    if not isinstance(net, Network):
+        raise UsageError(f"a Network is needed, as nnlite.load or nnlite.Network give it, not {type(net).__name__}")
 
 
 def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
@@ -284,21 +412,16 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     ------
     UsageError : too few, too many, or one out of its range.
     """
-    wrong = [size for size in sizes if isinstance(size, bool) or not isinstance(size, int | np.integer)]
-    if wrong or not 2 <= len(sizes) <= layout.MAX_LAYERS + 1 or not all(1 <= size <= 65_535 for size in sizes):
+    try:
+        given = tuple(sizes)
+        if not 2 <= len(given) <= layout.MAX_LAYERS + 1:
+            raise UsageError(f"there are {len(given)}")
+        return tuple(check_integer("each", size, 1, 65_535) for size in given)
+    except (TypeError, UsageError) as error:
         raise UsageError(
             f"sizes must be inputs, hidden..., outputs: 2 to {layout.MAX_LAYERS + 1} integers from 1 to 65535, "
-            f"not {list(sizes)}"
-        )
-    return tuple(int(size) for size in sizes)
-
-
-def _check_finite(values: Floats, what: str) -> None:
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
-        raise DataError(
-            f"{what} (number {bad[0]}) is {values[bad[0]]}; only finite values can be kept. Train the network again"
-        )
+            f"not {sizes!r}"
+        ) from error
 
 
 def decide(outputs: Floats, output: str, labels: tuple[Label, ...] | None) -> npt.NDArray[Any]:
@@ -309,24 +432,44 @@ def decide(outputs: Floats, output: str, labels: tuple[Label, ...] | None) -> np
     return classes if labels is None else np.array(labels)[classes]
 
 
-def as_samples(X: npt.ArrayLike, inputs: int, features: Sequence[str] | None = None) -> Floats:
+def as_array(given: npt.ArrayLike, fault: str) -> npt.NDArray[Any]:
+    """Values from outside as an array of whatever type they have.
+
+    Parameters
+    ----------
+    fault : what the message begins with when they cannot be one.
+
+    Raises
+    ------
+    DataError : rows of different lengths, or values that are masked, which NumPy would take as they are.
+    """
+    if np.ma.is_masked(given):
+        raise DataError(f"{fault}: some are masked; fill them in or leave their rows out")
+    try:
+        return np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{fault}: {error}") from error
+
+
+def as_samples(X: npt.ArrayLike, inputs: int, features: Sequence[str] | None = None, what: str = "samples") -> Floats:
     """Raw samples from outside as (samples, inputs) float32, contiguous.
 
     Raises
     ------
     DataError : not numbers, another width, or a value that is not finite as float32; row and column are named.
     """
+    fault = f"the {what} are not a table of numbers"
+    given = as_array(X, fault)
     try:
-        given = np.asarray(X)
         if given.dtype.kind not in "biufO":
             raise TypeError(f"they are {given.dtype}")
         with np.errstate(over="ignore"):
             # a copy of our own: always writable and aligned, so that kernels are compiled for one kind of array only
             samples = np.array(given, np.float32, order="C")
     except (TypeError, ValueError) as error:
-        raise DataError(f"the samples are not a table of numbers: {error}") from error
+        raise DataError(f"{fault}: {error}") from error
     if samples.ndim != 2 or samples.shape[1] != inputs:
-        raise DataError(f"the samples have the shape {samples.shape}, the network takes (samples, {inputs})")
+        raise DataError(f"the {what} have the shape {samples.shape}, the network takes (samples, {inputs})")
     bad = np.argwhere(~np.isfinite(samples))
     if bad.size:
         row, column = map(int, bad[0])
@@ -348,13 +491,14 @@ def check_writable(path: str | Path) -> None:
 
 def write_whole(path: str | Path, content: bytes | None) -> None:
     """Write a file whole or not at all: into a neighbour, then renamed. A link is followed; a device or a pipe,
-    such as /dev/stdout, is written as it is. Without content nothing is written, only tried.
+    such as /dev/stdout, is written as it is. Who may read a file that is replaced, may read the new one.
+    Without content nothing is written, only tried.
 
     Raises
     ------
     PathError : the folder is missing or not writable, the target is a directory, or the disk is full.
     """
-    path = Path(path)
+    path = check_path(path)
     neighbour = None
     try:
         if path.is_dir():
@@ -365,8 +509,11 @@ def write_whole(path: str | Path, content: bytes | None) -> None:
                     stream.write(content)
             return
         place = Path(os.path.realpath(path))
-        if place.exists() and not os.access(place, os.W_OK):
-            raise PermissionError(0, "it is write-protected")
+        mode = 0o666 & ~_umask()
+        if place.exists():
+            if not os.access(place, os.W_OK):
+                raise PermissionError(0, "it is write-protected")
+            mode = stat.S_IMODE(place.stat().st_mode)
         handle, neighbour = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
         with os.fdopen(handle, "wb") as file:
             if content is None:
@@ -374,7 +521,7 @@ def write_whole(path: str | Path, content: bytes | None) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(neighbour, 0o666 & ~_umask())
+        os.chmod(neighbour, mode)
         os.replace(neighbour, place)
         neighbour = None
     except OSError as error:

@@ -9,6 +9,7 @@ import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnlite import layout
-from nnlite.errors import DataError, IncompatibleError
+from nnlite.errors import DataError, IncompatibleError, UsageError
 from nnlite.image import MAX_HEADER_BYTES, ImageError, decode_header, decode_image, encode_image, image_digest
 from nnlite.link.wire import ImageFault
 from nnlite.network import Network
@@ -97,6 +98,12 @@ def test_values_that_are_not_finite_are_not_encoded(where: str, value: float) ->
         encode_image(net)
 
 
+@pytest.mark.parametrize("what", [None, 5, "model.safetensors", [2, 2]])
+def test_what_is_no_network(what: Any) -> None:
+    with pytest.raises(UsageError, match="a Network is needed"):
+        encode_image(what)
+
+
 def test_labels_that_do_not_fit() -> None:
     with pytest.raises(DataError, match="room for 65,535"):
         encode_image(example(labels=("a", "b" * 70_000)))
@@ -166,7 +173,18 @@ def test_sizes_whose_count_leaves_32_bits() -> None:
 
 @pytest.mark.parametrize(
     "metadata",
-    [b"{", b"[1]", b"\xff\xfe\xfd\xfc", b'{"labels":["a"]}', b'{"labels":["a",1]}', b'{"labels":3}', b"[" * 9000],
+    [
+        b"{",
+        b"[1]",
+        b"\xff\xfe\xfd\xfc",
+        b'{"labels":["a"]}',
+        b'{"labels":["a",1]}',
+        b'{"labels":3}',
+        b'{"labels":[[1],[2]]}',
+        b'{"labels":["a","\\ud800"]}',
+        b'{"labels":[1,9223372036854775808]}',
+        b"[" * 9000,
+    ],
 )
 def test_damaged_metadata_is_named(metadata: bytes) -> None:
     image = bytearray(encode_image(example(labels=None)))

@@ -15,7 +15,9 @@ from safetensors.numpy import save
 
 from nnlite import Network, load
 from nnlite.errors import DataError, PathError, UsageError
+from nnlite.network import MAX_PARAMETERS, decide
 from tests import reference
+from tests.damage import damaged
 
 
 def _full() -> Network:
@@ -46,16 +48,26 @@ def test_he_initialisation() -> None:
     assert not np.array_equal(net.parameters, Network([200, 300, 10], seed=6).parameters)
 
 
-@pytest.mark.parametrize("sizes", [[], [3], [3, 0], [3, -1], [3, 65_536], [3, 2.5], [True, 2], [2] * 18])
-def test_sizes_that_cannot_be(sizes: list[Any]) -> None:
+@pytest.mark.parametrize("sizes", [[], [3], [3, 0], [3, -1], [3, 65_536], [3, 2.5], [True, 2], [2] * 18, 5, None])
+def test_sizes_that_cannot_be(sizes: Any) -> None:
     with pytest.raises(UsageError, match="sizes must be"):
         Network(sizes)
 
 
-@pytest.mark.parametrize("arguments", [{"hidden": "tanh"}, {"output": "sigmoid"}, {"seed": -1}, {"seed": 1.5}])
+@pytest.mark.parametrize(
+    "arguments", [{"hidden": "tanh"}, {"output": "sigmoid"}, {"seed": -1}, {"seed": 1.5}, {"seed": None}]
+)
 def test_arguments_that_cannot_be(arguments: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(arguments))):
         Network([2, 2], **arguments)
+
+
+@pytest.mark.parametrize("sizes", [[65_535, 65_535], [8192, 8192], [65_535] * 17])
+def test_a_network_that_would_take_the_memory_of_the_computer(sizes: list[int], monkeypatch: Any) -> None:
+    """Refused before anything is allocated: the system would hand out the memory, and then end the process."""
+    monkeypatch.setattr(np, "zeros", None)
+    with pytest.raises(UsageError, match=f"a network may have {MAX_PARAMETERS:,}"):
+        Network(sizes)
 
 
 def test_predictions_follow_the_oracle() -> None:
@@ -94,9 +106,10 @@ def test_equal_logits_give_the_first_label() -> None:
         ([[1, 2, 3, None]], r"row 0, column 3 \('s'\) is None"),
         ([[1, 2, 3, 4], [1, 2]], "not a table of numbers"),
         ([[1, 2, 3, 1j]], "not a table of numbers"),
+        (np.ma.array(np.ones((1, 4)), mask=[[0, 0, 1, 0]]), "some are masked"),
     ],
 )
-def test_samples_that_cannot_be(X: list[Any], message: str) -> None:
+def test_samples_that_cannot_be(X: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         _full().predict(X)
 
@@ -126,6 +139,128 @@ def test_a_model_file_keeps_everything(tmp_path: Path) -> None:
     plain.save(path)
     back = load(path)
     assert back.mean is back.scale is back.labels is back.features is back.training_record is None
+
+
+def test_a_masked_array_without_a_masked_value_is_an_array() -> None:
+    X = np.ones((2, 4), np.float32)
+    assert _full().predict(np.ma.array(X)).tolist() == _full().predict(X).tolist()
+
+
+VECTORS = ("parameters", "mean", "scale")
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_vectors_are_one_kind_of_array_whatever_is_assigned(name: str) -> None:
+    """Else the kernels would be compiled for float64 too, and compute other bits than a device."""
+    expected = _full()
+    values = getattr(expected, name)
+    wide = np.repeat(values, 2)[::2]
+    frozen = values.copy()
+    frozen.flags.writeable = False
+    X = np.random.default_rng(0).normal(size=(3, 4))
+    for value in (values.astype(np.float64), values.astype(">f4"), values.tolist(), wide, frozen):
+        net = _full()
+        setattr(net, name, value)
+        got = getattr(net, name)
+        assert (got.dtype, got.flags.c_contiguous, got.flags.writeable) == (np.dtype(np.float32), True, True)
+        assert net.decision_function(X).tobytes() == expected.decision_function(X).tobytes()
+        net.weights[0][0, 0] = 7.0
+        assert net.parameters[0] == 7.0
+
+
+@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize("values", [np.zeros(3), np.zeros((4, 1)), "text", ["a"] * 4, [[1], [1, 2]], [1j] * 4])
+def test_vectors_that_cannot_be_are_refused_where_they_are_given(name: str, values: Any) -> None:
+    net = _full()
+    before = getattr(net, name)
+    with pytest.raises(DataError, match=f"the model's {name} are not|the model's {name} are .* not float32 of shape"):
+        setattr(net, name, values)
+    assert getattr(net, name) is before
+    with pytest.raises(DataError, match="not float32 of shape"):
+        net.parameters = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("labels", ("a", "b"), "not 3 different names"),
+        ("labels", ("a", "b", "a"), "not 3 different names"),
+        ("labels", "abc", "not 3 different names"),
+        ("labels", ("a", "b", 3), "neither all text nor all integers"),
+        ("labels", ([1], [2], [3]), "neither all text nor all integers"),
+        ("labels", (True, False, 2), "neither all text nor all integers"),
+        ("labels", ("a", "b", "\ud800"), r"label '\\ud800' is neither text"),
+        ("labels", ("a", "b", "c\0"), r"label 'c\\x00' is neither text"),
+        ("labels", (0, 1, 2**63), "9223372036854775808 is neither text in UTF-8 nor an integer of 64 bits"),
+        ("features", ("p",), "1 features for 4 inputs"),
+        ("features", "pqrs", "not a list of names"),
+        ("features", ("p", "q", "r", "r"), "two features 'r'"),
+        ("training_record", {"loss": np.float32(1)}, "not a JSON object"),
+        ("training_record", {"loss": float("nan")}, "not a JSON object of finite values"),
+        ("training_record", [1], "not a JSON object"),
+    ],
+)
+def test_what_no_file_could_hold_is_refused_where_it_is_given(name: str, value: Any, message: str) -> None:
+    net = _full()
+    before = getattr(net, name)
+    with pytest.raises(DataError, match=message):
+        setattr(net, name, value)
+    assert getattr(net, name) is before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda net: setattr(net, "mean", np.full(4, np.nan)), "the model's mean number 0 is nan"),
+        (lambda net: setattr(net, "scale", None), "one of mean and scale"),
+        (lambda net: net.training_record.update(loss=np.float32(1)), "training record is not a JSON object"),
+    ],
+)
+def test_nothing_is_written_that_could_not_be_read(change: Any, message: str, tmp_path: Path) -> None:
+    net, path = _full(), tmp_path / "model.safetensors"
+    net.save(path)
+    before = path.read_bytes()
+    change(net)
+    with pytest.raises(DataError, match=message):
+        net.save(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("labels", [np.array(["x", "y", "z"]), np.array([5, 6, 7]), [np.int64(5), 6, 7]])
+def test_labels_from_numpy_are_plain_values(labels: Any, tmp_path: Path) -> None:
+    net = _full()
+    net.labels = labels
+    net.features = np.array(["p", "q", "r", "s"])  # type: ignore[assignment]
+    net.save(tmp_path / "m")
+    back = load(tmp_path / "m")
+    assert back.labels == tuple(np.asarray(labels).tolist())
+    assert back.features == ("p", "q", "r", "s")
+
+
+@pytest.mark.parametrize("labels", [(-1, 2**63 - 1), (-(2**63), 0)])
+def test_large_integer_labels_come_back_as_they_are(labels: tuple[int, int]) -> None:
+    net = Network([2, 2])
+    net.labels = labels
+    answers = decide(np.array([[1, 0], [0, 1]], np.float32), "softmax", net.labels)
+    assert (answers.dtype.kind, answers.tolist()) == ("i", list(labels))
+
+
+@pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E5M2", "BF16"])
+@pytest.mark.parametrize("name", ["extra", "mean"])
+def test_tensors_that_numpy_has_no_type_for(kind: str, name: str, tmp_path: Path) -> None:
+    """One that is not the model's does not matter."""
+    content = save({"parameters": np.zeros(9, np.float32), name: np.zeros(4, np.uint8)}, _metadata())
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header[name] |= {"dtype": kind, "shape": [4] if kind.startswith("F8") else [2]}
+    text = json.dumps(header).encode()
+    path = tmp_path / "m"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    if name == "extra":
+        assert load(path).sizes == (2, 3)
+    else:
+        with pytest.raises(DataError):
+            load(path)
 
 
 def test_integer_labels_stay_integers(tmp_path: Path) -> None:
@@ -178,14 +313,21 @@ def _metadata(**changes: str) -> dict[str, str]:
         (_tensors(parameters=np.zeros(8, np.float32)), _metadata(), r"not float32 of shape \(9,\)"),
         (_tensors(parameters=np.zeros(9, np.float64)), _metadata(), "are float64"),
         (_tensors(parameters=np.full(9, np.nan, np.float32)), _metadata(), "number 0.* is nan"),
-        (_tensors(mean=np.zeros(2, np.float32)), _metadata(), "no 'scale'"),
+        (_tensors(mean=np.zeros(2, np.float32)), _metadata(), "one of mean and scale"),
         (_tensors(mean=np.zeros(3, np.float32), scale=np.zeros(2, np.float32)), _metadata(), r"shape \(2,\)"),
         (_tensors(), _metadata(labels='["a", "b"]'), "not 3 different names"),
         (_tensors(), _metadata(labels='["a", "b", "b"]'), "not 3 different names"),
         (_tensors(), _metadata(labels='["a", "b", 3]'), "neither all text nor all integers"),
         (_tensors(), _metadata(labels="[[1], [2], [3]]"), "cannot be used"),
         (_tensors(), _metadata(features='["a"]'), "1 features for 2 inputs"),
-        (_tensors(), _metadata(features="3"), "cannot be used"),
+        (_tensors(), _metadata(features="3"), "not a list of names"),
+        (_tensors(), _metadata(features='"ab"'), "not a list of names"),
+        (_tensors(), _metadata(features='{"a": 1, "b": 2}'), "not a list of names"),
+        (_tensors(), _metadata(features="[1, 2]"), "not a list of names"),
+        (_tensors(), _metadata(features='["a", "a"]'), "two features 'a'"),
+        (_tensors(), _metadata(labels='["a", "b", "\\ud800"]'), "neither text in UTF-8"),
+        (_tensors(), _metadata(labels="[1, 2, 9223372036854775808]"), "integer of 64 bits"),
+        (_tensors(), _metadata(sizes="[65535, 65535]"), "a network may have"),
         (_tensors(), _metadata(training="3"), "cannot be used"),
     ],
 )
@@ -205,11 +347,7 @@ def test_any_damage_is_a_data_error(tmp_path: Path, data: st.DataObject) -> None
     """Cut or changed anywhere, a file gives a model of finite values or a DataError, nothing else."""
     path = tmp_path / "model.safetensors"
     _full().save(path)
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
-    cut = data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))
-    path.write_bytes(content[:cut])
+    path.write_bytes(damaged(path.read_bytes(), data))
     try:
         net = load(path)
     except DataError:
@@ -243,6 +381,15 @@ def test_saving_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monke
         net.save(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_who_may_read_a_file_may_read_the_one_that_replaces_it(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    _full().save(path)
+    for mode in (0o600, 0o640):
+        path.chmod(mode)
+        _full().save(path)
+        assert path.stat().st_mode & 0o777 == mode
 
 
 @pytest.mark.parametrize("where", ["", "missing/model.safetensors"])
