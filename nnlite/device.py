@@ -35,13 +35,13 @@ from nnlite.link.wire import Optimizer, Region
 from nnlite.network import Floats, Label, Network, as_samples, decide
 from nnlite.planner import parameter_count, plan
 from nnlite.profile import Profile
+from nnlite.training import TrainingArguments, check_training_arguments, encode_labels, encode_targets
 
 __all__ = ["Device", "DeviceInfo", "Learned", "Progress", "ServingModel", "Shape", "Slot", "Statistics", "find_port"]
 
 _FLOAT_BYTES = 4
 #: a LEARN frame holds rows for about so much computing, so that progress shows and Ctrl-C is heard
 _LEARN_FRAME_SECONDS = 2.0
-_OPTIMIZERS = {"sgd": Optimizer.SGD}
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class Device:
         Raises
         ------
         DoesNotFitError : it needs more than the board has; nothing was sent.
-        DataError : a value is not finite; nothing was sent.
+        UsageError, DataError : no network, or a value is not finite; nothing was sent.
         IncompatibleError : this version has no profile of the board.
         IntegrityError : what the device read back is not what was sent.
         """
@@ -186,6 +186,7 @@ class Device:
 
         Raises
         ------
+        UsageError : what is given is no network.
         IncompatibleError : there is no model on the device.
         IntegrityError : it is not the given network, or its flash has changed.
         """
@@ -268,23 +269,24 @@ class Device:
         DivergedError : a value became not finite; the run is discarded.
         IncompatibleError : there is no model on the device.
         """
-        _check_arguments(learning_rate, epochs, batch_size, optimizer)
+        how = check_training_arguments(epochs, batch_size, learning_rate, optimizer)
         with self._session():
             shape = self._shape()
             rows = _training_rows(shape, X, y)
-            self._check_plan(shape, learn=True, batch_size=batch_size)
+            self._check_plan(shape, learn=True, batch_size=how.batch_size)
             if not rows.size:
                 raise DataError("there are no samples to learn from")
             try:
-                self._client.learn_begin(learning_rate, batch_size, _OPTIMIZERS[optimizer])
-                loss = [self._learn_epoch(shape, rows, batch_size, n, epochs, progress) for n in range(epochs)]
+                optimizer_code = Optimizer[how.optimizer.upper()]
+                self._client.learn_begin(float(how.learning_rate), how.batch_size, optimizer_code)
+                loss = [self._learn_epoch(shape, rows, how, n, progress) for n in range(how.epochs)]
                 self._serving = self._client.learn_commit(self._serving_model().length)
             except BaseException:
                 with suppress(NNLiteError):  # what went wrong first is what counts
                     self._client.learn_abort()
                 raise
             self._shapes[self._serving.digest] = shape
-            return Learned(tuple(loss), epochs * len(rows), self._serving)
+            return Learned(tuple(loss), how.epochs * len(rows), self._serving)
 
     def pull(self, progress: Progress | None = None) -> Network:
         """Fetch the serving model, standardiser and labels included. Names of features do not travel.
@@ -393,9 +395,8 @@ class Device:
         self,
         shape: Shape,
         rows: npt.NDArray[np.uint32],
-        batch_size: int,
+        how: TrainingArguments,
         epoch: int,
-        epochs: int,
         progress: Progress | None,
     ) -> float:
         """One pass over the rows. Returns the mean loss."""
@@ -407,7 +408,7 @@ class Device:
         for frame in split_rows(rows.tobytes(), row_words, self._client.frame_words, frame_rows, position):
             # Forward and dA for each row; the update for those that earlier frames left in the batch as well.
             work_seconds = timing.compute_seconds(frame.rows, 2 * work)
-            work_seconds += timing.compute_seconds(frame.rows + batch_size - 1, work)
+            work_seconds += timing.compute_seconds(frame.rows + how.batch_size - 1, work)
             reply = self._client.learn(frame, frame.last, work_seconds)
             done += frame.rows
             loss += reply.loss
@@ -417,25 +418,12 @@ class Device:
                     "Put the firmware of this version on it ('nnlite firmware')"
                 )
             if progress is not None and frame.rows:
-                progress(done, epochs * count)
+                progress(done, how.epochs * count)
         return loss / float(count)
-
-
-def _check_arguments(learning_rate: float, epochs: int, batch_size: int, optimizer: str) -> None:
-    if not 0 < np.float32(learning_rate) < np.inf:
-        raise UsageError(f"the learning rate must be a positive finite float32, not {learning_rate}")
-    if epochs < 1:
-        raise UsageError(f"epochs must be at least 1, not {epochs}")
-    if not 1 <= batch_size <= 65_535:
-        raise UsageError(f"the batch size must be from 1 to 65535, not {batch_size}")
-    if optimizer not in _OPTIMIZERS:
-        raise UsageError(f"the optimizer must be one of {', '.join(_OPTIMIZERS)}, not '{optimizer}'")
 
 
 def _training_rows(shape: Shape, X: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.uint32]:
     """Rows as LEARN takes them, 32-bit words: the raw sample, then the class or the targets."""
-    from nnlite.training import encode_labels, encode_targets
-
     samples = as_samples(X, shape.sizes[0])
     if shape.output == "softmax":
         targets = encode_labels(y, shape.labels, shape.sizes[-1]).astype("<u4")[:, None]

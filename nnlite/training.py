@@ -13,10 +13,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnlite.checks import check_batch_size, check_integer
 from nnlite.errors import DataError, DivergedError, UsageError
-from nnlite.network import Floats, Label, Network, as_samples
+from nnlite.network import Floats, Label, Network, as_array, as_samples, check_labels, check_network
 
-__all__ = ["Epoch", "History", "encode_labels", "encode_targets", "train"]
+__all__ = [
+    "OPTIMIZERS",
+    "Epoch",
+    "History",
+    "TrainingArguments",
+    "check_training_arguments",
+    "encode_labels",
+    "encode_targets",
+    "train",
+]
+
+OPTIMIZERS = ("sgd",)
 
 #: called after each epoch with its number (from 1), the number of epochs, and what came out
 Progress = Callable[[int, int, "Epoch"], None]
@@ -56,6 +68,55 @@ class History:
         return tuple(epoch.accuracy for epoch in self.epochs)
 
 
+@dataclass(frozen=True)
+class TrainingArguments:
+    """How a laptop or a device is to train, as `check_training_arguments` found it good.
+
+    Attributes
+    ----------
+    epochs, batch_size, learning_rate, optimizer : as in `train`.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: np.float32
+    optimizer: str
+
+
+def check_training_arguments(epochs: Any, batch_size: Any, learning_rate: Any, optimizer: Any) -> TrainingArguments:
+    """The arguments that `train` and `Device.learn` share, from outside. NumPy's numbers count as numbers.
+
+    Raises
+    ------
+    UsageError : one of another type or out of its range.
+    """
+    epochs = check_integer("epochs", epochs, 1)
+    batch_size = check_batch_size(batch_size)
+    number = isinstance(learning_rate, int | float | np.integer | np.floating) and not isinstance(learning_rate, bool)
+    try:
+        with np.errstate(over="ignore", under="ignore"):
+            rate = np.float32(learning_rate if number else np.nan)
+    except OverflowError:  # an int of more digits than any float
+        rate = np.float32(np.inf)
+    if not 0 < rate < np.inf:
+        raise UsageError(f"the learning rate must be a positive finite float32, not {learning_rate!r}")
+    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
+        raise UsageError(f"the optimizer must be {', '.join(OPTIMIZERS)}, not {optimizer!r}")
+    return TrainingArguments(epochs, batch_size, rate, optimizer)
+
+
+def _label_list(y: npt.ArrayLike) -> list[Any]:
+    """One label a sample from outside, as plain values; whole floats, as CSV files may give them, as integers."""
+    given = as_array(y, "the labels are not a list")
+    if given.ndim != 1:
+        raise DataError(f"the labels have the shape {given.shape}; one label a sample is needed")
+    if isinstance(y, list | tuple):  # not by way of the array, which makes text of 1 next to "a"
+        values = [value.item() if isinstance(value, np.generic) else value for value in y]
+    else:
+        values = given.tolist()
+    return [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
+
+
 def encode_labels(y: npt.ArrayLike, labels: tuple[Label, ...] | None, outputs: int) -> npt.NDArray[np.int64]:
     """Class labels as indices, (samples,). Without `labels`, y holds the indices themselves.
 
@@ -63,14 +124,11 @@ def encode_labels(y: npt.ArrayLike, labels: tuple[Label, ...] | None, outputs: i
     ------
     DataError : a label the model does not have, with its row.
     """
-    given = np.asarray(y)
-    if given.ndim != 1:
-        raise DataError(f"the labels have the shape {given.shape}; one label a sample is needed")
+    values = _label_list(y)
     index = {label: n for n, label in enumerate(labels if labels is not None else range(outputs))}
-    encoded = np.empty(given.size, np.int64)
-    for row, value in enumerate(given.tolist()):
-        label = int(value) if isinstance(value, float) and value.is_integer() else value
-        if label not in index:
+    encoded = np.empty(len(values), np.int64)
+    for row, label in enumerate(values):
+        if not isinstance(label, str | int) or label not in index:
             known = ", ".join(map(str, index)) if len(index) <= 20 else f"{len(index)} classes"
             raise DataError(f"row {row}: the model has no label '{label}'; it has {known}")
         encoded[row] = index[label]
@@ -79,30 +137,26 @@ def encode_labels(y: npt.ArrayLike, labels: tuple[Label, ...] | None, outputs: i
 
 def encode_targets(y: npt.ArrayLike, outputs: int) -> Floats:
     """Targets of a linear network as (samples, outputs) float32; one output may come as (samples,)."""
-    given = np.asarray(y)
+    given = as_array(y, "the targets are not a table of numbers")
     names = ["target"] * outputs  # so that a message about a value says that it is one
-    return as_samples(given[:, None] if given.ndim == 1 and outputs == 1 else given, outputs, names)
+    return as_samples(given[:, None] if given.ndim == 1 and outputs == 1 else given, outputs, names, "targets")
 
 
 def _new_labels(y: npt.ArrayLike, outputs: int) -> tuple[Label, ...]:
     """Labels for a network that has none: the sorted values of y, which must be as many as outputs."""
-    given = np.asarray(y)
-    if given.ndim != 1:
-        raise DataError(f"the labels have the shape {given.shape}; one label a sample is needed")
-    try:
-        values = np.unique(given).tolist()
-    except TypeError as error:
-        raise DataError(f"labels must be all text or all integers: {error}") from error
-    values = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+    given = _label_list(y)
+    for row, label in enumerate(given):
+        if not isinstance(label, str | int) or isinstance(label, str) != isinstance(given[0], str):
+            first = f" and that of row 0 is {given[0]!r}" if row else ""
+            raise DataError(f"row {row}: the label is {label!r}{first}; labels must be all text or all integers")
+    values = sorted({label if isinstance(label, str) else int(label) for label in given})
     if len(values) < 2:
         raise DataError(f"all samples have the same label ({values[0] if values else 'none'}); two classes are needed")
     if all(isinstance(v, int) and 0 <= v < outputs for v in values):
         return tuple(range(outputs))
-    if not all(isinstance(v, str | int) for v in values):
-        raise DataError("labels must be text or integers")
     if len(values) != outputs:
         raise DataError(f"the data has {len(values)} labels, the network {outputs} outputs; they must be as many")
-    return tuple(values)
+    return check_labels(values, outputs)
 
 
 def _fit_standardiser(samples: Floats) -> tuple[Floats, Floats]:
@@ -154,72 +208,69 @@ def train(
     optimizer : "sgd".
     loss : None, or the one that goes with the output: "cross_entropy" (softmax), "mse" (linear).
     shuffle, seed : a new seeded order each epoch; without, the order given.
-    validation : (X, y) of the same kind, measured after each epoch.
+    validation : a pair (X, y) of the same kind, measured after each epoch.
     progress : True for a bar on a terminal, False for none, or a function (see `Progress`).
     standardize : False to do without a standardiser.
 
     Raises
     ------
     UsageError : an argument out of its range.
-    DataError : data that cannot be used, with row and column.
+    DataError : data that cannot be used, with row and column; the message says so if it is the validation data.
     DivergedError : a value that is not finite. The network is then as it was before the call, as with every error.
     """
     from nnlite.kernels.step import Shape, activation_count, gradient_count, train_rows
 
-    _check_arguments(net, epochs, batch_size, learning_rate, optimizer, loss)
+    check_network(net)
+    how = check_training_arguments(epochs, batch_size, learning_rate, optimizer)
+    seed = check_integer("the seed", seed, 0)
     softmax = net.output == "softmax"
+    own_loss = "cross_entropy" if softmax else "mse"
+    if loss not in (None, own_loss):
+        raise UsageError(f"the loss of a {net.output} network is {own_loss}, not '{loss}'")
     raw = as_samples(X, net.sizes[0], net.features)
     if raw.shape[0] == 0:
         raise DataError("there are no samples to train on")
-    work = net.copy()
-    work.parameters += np.float32(0.0)  # -0 becomes +0 (docs/NUMERICS.md, "Zeros")
-    bad = np.flatnonzero(~np.isfinite(work.parameters))
-    if bad.size:
-        raise DataError(f"parameter {bad[0]} of the network is {work.parameters[bad[0]]}; load the model again")
+    work = net.checked()
     if softmax and work.labels is None:
         work.labels = _new_labels(y, net.sizes[-1])
     if standardize and work.mean is None:
         work.mean, work.scale = _fit_standardiser(raw)
     samples = work.standardize(raw)
     classes, targets = _encode(work, y, samples.shape[0])
-    if validation is not None:
-        checked = work.standardize(validation[0])
-        checked_classes, checked_targets = _encode(work, validation[1], checked.shape[0])
+    held_out = None if validation is None else _validation(work, validation)
 
     shape = Shape(np.array(net.sizes, np.int64), softmax)
-    batch = min(batch_size, samples.shape[0])
+    batch = min(how.batch_size, samples.shape[0])
     records = np.empty((batch, activation_count(shape)), np.float32)
     gradients = np.empty((batch, gradient_count(shape)), np.float32)
     losses = np.empty(samples.shape[0], np.float32)
     order = np.arange(samples.shape[0])
     generator = np.random.Generator(np.random.PCG64(seed))
-    rate = np.float32(learning_rate)
     done: list[Epoch] = []
-    with _Shown(progress, epochs) as show:
-        for number in range(1, epochs + 1):
+    with _Shown(progress, how.epochs) as show:
+        for number in range(1, how.epochs + 1):
             if shuffle:
                 order = generator.permutation(samples.shape[0])
-            seen = train_rows(
-                shape, work.parameters, samples, classes, targets, order, rate, records, gradients, losses
-            )
+            rows = samples, classes, targets, order
+            seen = train_rows(shape, work.parameters, *rows, how.learning_rate, records, gradients, losses)
             if seen >= 0:
                 raise DivergedError(
                     f"epoch {number}, sample {seen}: a value is no longer finite; the network is as it was before. "
-                    f"A learning rate below {learning_rate:g} may help, or standardised inputs"
+                    f"A learning rate below {how.learning_rate:g} may help, or standardised inputs"
                 )
             accuracy = validation_loss = None
-            if validation is not None:
-                validation_loss = _mean_loss(work, shape, checked, checked_classes, checked_targets)
+            if held_out is not None:
+                validation_loss = _mean_loss(work, shape, *held_out)
             if softmax:
-                against = (checked, checked_classes) if validation is not None else (samples, classes)
-                accuracy = _accuracy(work, *against, shape)
+                against, truth = (samples, classes) if held_out is None else held_out[:2]
+                accuracy = _accuracy(work, against, truth, shape)
             done.append(Epoch(float(np.mean(losses, dtype=np.float64)), accuracy, validation_loss))
-            show(number, epochs, done[-1])
+            show(number, how.epochs, done[-1])
     work.training_record = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": float(rate),
-        "optimizer": optimizer,
+        "epochs": how.epochs,
+        "batch_size": how.batch_size,
+        "learning_rate": float(how.learning_rate),
+        "optimizer": how.optimizer,
         "seed": seed if shuffle else None,
         "samples": int(samples.shape[0]),
         "loss": done[-1].loss if np.isfinite(done[-1].loss) else None,
@@ -229,22 +280,17 @@ def train(
     return History(tuple(done))
 
 
-def _check_arguments(
-    net: Network, epochs: int, batch_size: int, learning_rate: float, optimizer: str, loss: str | None
-) -> None:
-    if epochs < 1:
-        raise UsageError(f"epochs must be at least 1, not {epochs}")
-    if not 1 <= batch_size <= 65_535:
-        raise UsageError(f"the batch size must be from 1 to 65535, not {batch_size}")
-    with np.errstate(over="ignore", under="ignore"):
-        usable = 0 < np.float32(learning_rate) < np.inf
-    if not usable:
-        raise UsageError(f"the learning rate must be a positive finite float32, not {learning_rate}")
-    if optimizer != "sgd":
-        raise UsageError(f"the optimizer must be sgd, not '{optimizer}'")
-    own = "cross_entropy" if net.output == "softmax" else "mse"
-    if loss not in (None, own):
-        raise UsageError(f"the loss of a {net.output} network is {own}, not '{loss}'")
+def _validation(net: Network, validation: Any) -> tuple[Floats, npt.NDArray[np.int64], Floats]:
+    """Samples, classes and targets to measure on."""
+    if not isinstance(validation, list | tuple) or len(validation) != 2:
+        raise UsageError("validation must be a pair (X, y) of samples and their labels or targets")
+    try:
+        samples = net.standardize(validation[0])
+        if samples.shape[0] == 0:
+            raise DataError("there are no samples")
+        return (samples, *_encode(net, validation[1], samples.shape[0]))
+    except DataError as error:
+        raise DataError(f"validation data: {error}") from error
 
 
 def _encode(net: Network, y: npt.ArrayLike, count: int) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -272,7 +318,7 @@ def _mean_loss(net: Network, shape: Any, samples: Floats, classes: npt.NDArray[n
         each = [softmax_cross_entropy(row, label, scratch) for row, label in zip(logits, classes.tolist(), strict=True)]
     else:
         each = [mean_squared_error(row, target, scratch) for row, target in zip(logits, targets, strict=True)]
-    return float(np.mean(each, dtype=np.float64)) if each else float("nan")
+    return float(np.mean(each, dtype=np.float64))
 
 
 class _Shown:

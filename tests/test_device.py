@@ -6,6 +6,7 @@ import itertools
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from firmware_sim import Board, open_board
 from nnlite.device import Device
 from nnlite.errors import (
     DataError,
+    DeviceError,
     DeviceTimeoutError,
     DivergedError,
     DoesNotFitError,
@@ -27,6 +29,7 @@ from nnlite.errors import (
 )
 from nnlite.image import encode_image, image_digest
 from nnlite.link.frame import Frame, FrameDecoder, encode_frame, encoded_frame_bytes
+from nnlite.link.protocol import LearnReply
 from nnlite.link.wire import REPLY_BIT, Message
 from nnlite.network import Network
 from nnlite.training import train
@@ -462,17 +465,90 @@ def test_wrong_shapes_and_labels_are_never_sent(device: Device) -> None:
         (DataError, "no label 'lift'", lambda: device.learn(X, ["lift"] * 6)),
         (DataError, "6 samples and 5 targets", lambda: device.learn(X, y[:5])),
         (DataError, "no samples", lambda: device.learn(X[:0], y[:0])),
-        (UsageError, "learning rate", lambda: device.learn(X, y, learning_rate=0.0)),
-        (UsageError, "learning rate", lambda: device.learn(X, y, learning_rate=float("nan"))),
-        (UsageError, "epochs", lambda: device.learn(X, y, epochs=0)),
-        (UsageError, "batch size", lambda: device.learn(X, y, batch_size=65_536)),
-        (UsageError, "optimizer", lambda: device.learn(X, y, optimizer="adam")),
+        (DataError, "not a list", lambda: device.learn(X, [["reach"], ["reach", "press"]] * 3)),
+        (DataError, "some are masked", lambda: device.learn(X, np.ma.array(y, mask=[0, 1] * 3))),
         (DoesNotFitError, "RAM", lambda: device.learn(X, y, batch_size=60_000)),
     ]
     for error, match, call in refusals:
         device.info()
         nothing_sent(device, error, match, call)
     assert device.predict(X[:0]).shape == (0,)
+    assert device.verify(net).generation == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("learning_rate", 1e300),
+        ("learning_rate", "0.1"),
+        ("epochs", 0),
+        ("epochs", 1.5),
+        ("epochs", "2"),
+        ("batch_size", 65_536),
+        ("batch_size", 2.0),
+        ("batch_size", 2.5),
+        ("optimizer", "adam"),
+    ],
+)
+def test_arguments_of_learning_are_refused_before_anything_is_sent(device: Device, name: str, value: Any) -> None:
+    """By the rule of `train`; tests/test_training.py has all of it. Not even a session is ended."""
+    net = network([5, 4, 3])
+    device.flash(net)
+    how: dict[str, Any] = {name: value}
+    what = f"{name.replace('_', ' ')} must be"
+    nothing_sent(device, UsageError, what, lambda: device.learn(samples(net, 6), truth(net, 6), **how))
+    sent = device.statistics.bytes_sent
+    device.shape()
+    assert device.statistics.bytes_sent == sent
+
+
+def test_what_is_no_network_is_never_sent(device: Device) -> None:
+    nothing_sent(device, UsageError, "a Network is needed", lambda: device.flash(None))  # type: ignore[arg-type]
+    nothing_sent(device, UsageError, "a Network is needed", lambda: device.verify("m"))  # type: ignore[arg-type]
+
+
+# ---- a device that does not do what it says
+
+
+def test_what_is_pulled_is_held_against_the_digest(device: Device, board: Board) -> None:
+    """Flash that changes between the device's digest and the reading of it."""
+    net = network([20, 20, 3])
+    device.flash(net)
+    image = encode_image(net)
+    bias = len(image) - 48
+    address = board.profile.slot_address(0) + board.profile.page_bytes + bias
+
+    def change(done: int, total: int) -> None:
+        board.write_memory(address, bytes([image[bias] ^ 1]))
+
+    with pytest.raises(IntegrityError, match="does not match the device's digest"):
+        device.pull(change)
+
+
+def test_a_device_that_commits_another_model(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = encode_image(network([4, 5, 3], seed=8))
+    client = device._client
+    flash = client.flash
+    monkeypatch.setattr(client, "flash", lambda image, digest, progress: flash(other, image_digest(other), progress))
+    with pytest.raises(IntegrityError, match="committed another model than the one that was sent"):
+        device.flash(network([4, 5, 3], seed=7))
+
+
+def test_a_device_that_loses_count_of_the_samples(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network([5, 4, 3])
+    device.flash(net)
+    client = device._client
+    learn = client.learn
+
+    def miscounts(*arguments: Any) -> LearnReply:
+        reply = learn(*arguments)
+        return replace(reply, samples_seen=reply.samples_seen - 1)
+
+    monkeypatch.setattr(client, "learn", miscounts)
+    with pytest.raises(DeviceError, match="has seen 5 samples where 6 were sent; the run is discarded"):
+        device.learn(samples(net, 6), truth(net, 6))
     assert device.verify(net).generation == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from nnlite import Network, train
 from nnlite.errors import DataError, DivergedError, UsageError
-from nnlite.training import Epoch, encode_labels, encode_targets
+from nnlite.training import Epoch, check_training_arguments, encode_labels, encode_targets
 
 Floats = npt.NDArray[np.float32]
 
@@ -175,13 +176,33 @@ def _with(row: int, column: int, value: float) -> Floats:
         ({"X": np.zeros((0, 2)), "y": []}, DataError, "no samples"),
         ({"y": ["red"] * 9}, DataError, "same label"),
         ({"y": ["red", "green", "blue", "black", *["red"] * 5]}, DataError, "4 labels, the network 3 outputs"),
-        ({"y": [0.5, 1.5, 2.5] * 3}, DataError, "text or integers"),
+        ({"y": [0.5, 1.5, 2.5] * 3}, DataError, "row 0: the label is 0.5; labels must be all text or all integers"),
         ({"y": ["red", "green"]}, DataError, "2 labels, the network 3"),
         ({"y": [["red"]] * 9}, DataError, r"labels have the shape \(9, 1\)"),
         ({"y": [0, 1, 2]}, DataError, "9 samples and 3"),
         ({"y": np.array([None, "a", 3] * 3, dtype=object)}, DataError, "all text or all integers"),
         ({"validation": (_with(1, 1, np.nan), ["red"] * 9)}, DataError, "row 1, column 1"),
-        ({"validation": (_blobs(9)[0], ["pink"] * 9)}, DataError, "row 0: the model has no label 'pink'"),
+        (
+            {"validation": (_blobs(9)[0], ["pink"] * 9)},
+            DataError,
+            "validation data: row 0: .* no label 'pink'",
+        ),
+        ({"y": [["red"], ["red", "green"]] * 4 + [["red"]]}, DataError, "labels are not a list"),
+        ({"y": np.array([["red"], ["red", "green"]] * 4 + [["red"]], dtype=object)}, DataError, "label is .'red'."),
+        ({"y": [1, "a", 2] * 3}, DataError, "row 1: the label is 'a' and that of row 0 is 1; labels must be all text"),
+        ({"y": ["a", 1, "b"] * 3}, DataError, "row 1: the label is 1 and that of row 0 is 'a'"),
+        ({"y": [0, -1, 2**63] * 3}, DataError, "9223372036854775808 is neither"),
+        ({"y": ["a", "b", "\ud800"] * 3}, DataError, r"'\\ud800' is neither"),
+        ({"X": np.ma.array(_blobs(9)[0], mask=_blobs(9)[0] > 95)}, DataError, "samples .* some are masked"),
+        ({"y": np.ma.array([0, 1, 2] * 3, mask=[0, 0, 1] * 3)}, DataError, "labels .* some are masked"),
+        ({"validation": (_blobs(9)[0][:, :1], ["red"] * 9)}, DataError, "validation data: the samples have the shape"),
+        ({"validation": (_blobs(9)[0], ["red"] * 8)}, DataError, "validation data: there are 9 samples and 8"),
+        ({"validation": (_blobs(9)[0][:0], [])}, DataError, "validation data: there are no samples"),
+        ({"validation": (*_blobs(9), 1)}, UsageError, "validation must be a pair"),
+        ({"validation": 5}, UsageError, "validation must be a pair"),
+        ({"seed": None}, UsageError, "seed must be an integer from 0, not None"),
+        ({"seed": -1}, UsageError, "seed must be"),
+        ({"seed": 1.5}, UsageError, "seed must be"),
         ({"epochs": 0}, UsageError, "epochs"),
         ({"batch_size": 0}, UsageError, "batch size"),
         ({"batch_size": 65_536}, UsageError, "batch size"),
@@ -199,6 +220,39 @@ def test_a_refusal_leaves_the_network_as_it_was(changes: dict[str, Any], error: 
     with pytest.raises(error, match=message):
         train(net, **_broken(**changes))
     assert _state(net) == before
+
+
+UNUSABLE: list[tuple[str, Any]] = [
+    *[("epochs", value) for value in (0, 2.5, "3", None, True, [1])],
+    *[("batch_size", value) for value in (0, 65_536, 2.0, 2.5, "x", None, True)],
+    *[("learning_rate", value) for value in (0.0, -1.0, np.nan, 1e39, 1e300, 1e-300, "abc", "0.1", [0.1], None, True)],
+    ("learning_rate", 10**400),
+    *[("optimizer", value) for value in ("adam", None, ["sgd"])],
+]
+
+
+@pytest.mark.parametrize(("name", "value"), UNUSABLE)
+def test_arguments_that_cannot_be(name: str, value: Any) -> None:
+    """The one rule for laptop and device; tests/test_device.py asks the device's side."""
+    good = {"epochs": 1, "batch_size": 1, "learning_rate": 0.05, "optimizer": "sgd"}
+    with pytest.raises(UsageError, match=f"{name.replace('_', ' ')} must be"):
+        check_training_arguments(**(good | {name: value}))
+    with pytest.raises(UsageError, match=f"{name.replace('_', ' ')} must be"):
+        train(Network([2, 3]), **_broken(**{name: value}))
+
+
+def test_numbers_from_numpy_are_numbers(tmp_path: Path) -> None:
+    nets = [Network([2, 3]) for _ in range(2)]
+    train(nets[0], **_broken(epochs=2, batch_size=4, learning_rate=0.5, seed=3))
+    numbers = {"epochs": np.int64(2), "batch_size": np.uint16(4), "learning_rate": np.float64(0.5), "seed": np.int8(3)}
+    train(nets[1], **_broken(**numbers))
+    assert _state(nets[0]) == _state(nets[1])
+    nets[1].save(tmp_path / "m")
+
+
+def test_what_is_no_network() -> None:
+    with pytest.raises(UsageError, match="a Network is needed"):
+        train(None, [[1.0]], [0])  # type: ignore[arg-type]
 
 
 def test_divergence_late_in_training_restores_everything() -> None:
@@ -234,7 +288,7 @@ def test_a_network_that_is_not_finite_is_refused() -> None:
     X, y = _blobs()
     net = Network([2, 3])
     net.parameters[4] = np.inf
-    with pytest.raises(DataError, match="parameter 4 of the network is inf"):
+    with pytest.raises(DataError, match="parameters number 4 is inf"):
         train(net, X, y, progress=False)
 
 
@@ -254,6 +308,10 @@ def test_labels() -> None:
         encode_labels(["b", "c"], ("a", "b"), 2)
     with pytest.raises(DataError, match="no label '3'"):
         encode_labels([3], None, 3)
+    with pytest.raises(DataError, match="row 1: the model has no label '10'"):
+        encode_labels(["10", 10], ("10", "20"), 2)
+    with pytest.raises(DataError, match=r"row 0: the model has no label '\[0\]'"):
+        encode_labels(np.array([[0], [1, 2]], dtype=object), (0, 1), 2)
 
 
 def test_integer_labels_that_are_indices_stay_indices() -> None:
@@ -268,8 +326,12 @@ def test_targets() -> None:
     assert encode_targets([1.0, 2.0], 1).tolist() == [[1.0], [2.0]]
     with pytest.raises(DataError, match=r"row 1, column 0 \('target'\) is nan"):
         encode_targets([1.0, np.nan], 1)
-    with pytest.raises(DataError, match="shape"):
+    with pytest.raises(DataError, match="the targets have the shape"):
         encode_targets([[1.0, 2.0]], 3)
+    with pytest.raises(DataError, match="targets are not a table of numbers"):
+        encode_targets([[1.0], [1.0, 2.0]], 2)
+    with pytest.raises(DataError, match=r"targets .* some are masked"):
+        encode_targets(np.ma.array([1.0, 2.0], mask=[0, 1]), 1)
 
 
 def test_read_only_and_strided_samples_are_taken() -> None:
