@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnlite import layout
+from nnlite.checks import check_path
 from nnlite.datasets import Shoulder, load_shoulder
 from nnlite.device import Device
 from nnlite.errors import DoesNotFitError, IntegrityError, PathError, UsageError
@@ -25,7 +26,7 @@ from nnlite.planner import Plan, plan
 from nnlite.profile import Profile
 from nnlite.training import Epoch, train
 
-__all__ = ["LEFT_OUT", "Screen", "run_demo"]
+__all__ = ["LEFT_OUT", "Screen", "Silent", "run_demo"]
 
 #: people whose recordings the general model never sees
 LEFT_OUT = (3, 7, 9)
@@ -55,6 +56,14 @@ class Screen(Protocol):
 
     def bar(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
         """Progress of long work: done, total."""
+
+
+class Silent(Screen):
+    """A screen that nobody looks at."""
+
+    def bar(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """No bar."""
+        return nullcontext(lambda done, total: None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,7 +279,7 @@ def _check_plan(answer: Plan, measured: dict[str, int]) -> None:
 
 def _make_folder(out: Path) -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        check_path(out).mkdir(parents=True, exist_ok=True)
         write_whole(out / "report.json", b"{}\n")  # a report of an earlier run must not outlive a failure
     except OSError as error:
         raise PathError(f"cannot write into {out}: {error.strerror}; name another folder with --out") from error

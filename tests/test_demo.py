@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,6 @@ from nnlite.errors import IntegrityError, NNLiteError
 from nnlite.image import MAX_HEADER_BYTES, decode_header
 from nnlite.planner import Plan
 from nnlite.profile import Profile
-
-
-class Silent:
-    """A screen that nobody looks at."""
-
-    def step(self, text: str) -> None: ...
-    def remark(self, text: str) -> None: ...
-    def epoch(self, *_: object) -> None: ...
-    def plan(self, answer: Plan) -> None: ...
-    def bar(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
-        return nullcontext(lambda done, total: None)
 
 
 class OtherBoard(Board):
@@ -53,8 +42,33 @@ class OtherBoard(Board):
             yield result
 
 
+class OtherScreen(demo.Silent):
+    """Shows nothing; `at` is called with what a bar is for and "begins" or "ended", and how often it was before."""
+
+    def __init__(self, at: Callable[[str, int], None]) -> None:
+        self._at = at
+        self._seen: list[str] = []
+
+    def _tell(self, what: str) -> None:
+        self._at(what, self._seen.count(what))
+        self._seen.append(what)
+
+    @contextmanager
+    def bar(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        self._tell(f"{what} begins")
+        yield lambda done, total: None
+        self._tell(f"{what} ended")
+
+
 class OtherSimulator:
-    """A simulator whose boards are not quite what they should be."""
+    """A simulator whose boards are not quite what they should be.
+
+    Attributes
+    ----------
+    board : the last one that was opened.
+    """
+
+    board: Board
 
     def __init__(
         self,
@@ -65,7 +79,8 @@ class OtherSimulator:
         self._on_measure = on_measure
 
     def open_board(self, board: str) -> Board:
-        return OtherBoard(Profile.load(board), self._flipped, self._on_measure)
+        self.board = OtherBoard(Profile.load(board), self._flipped, self._on_measure)
+        return self.board
 
 
 def few_windows() -> Shoulder:
@@ -79,17 +94,17 @@ def few_windows() -> Shoulder:
 
 
 @pytest.fixture
-def go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[OtherSimulator], dict[str, Any]]]:
+def go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     monkeypatch.setattr(demo, "_EPOCHS", 2)
     monkeypatch.setattr(demo, "_LEARNING_EPOCHS", 1)
     few = few_windows()
     monkeypatch.setattr(demo, "load_shoulder", lambda: few)
 
-    def run(simulator: OtherSimulator) -> dict[str, Any]:
+    def run(simulator: OtherSimulator, screen: demo.Screen | None = None) -> dict[str, Any]:
         monkeypatch.setattr(demo, "load_simulator", lambda: simulator)
-        return demo.run_demo("microbit", "accelerometer", 7, tmp_path, Silent())
+        return demo.run_demo("microbit", "accelerometer", 7, tmp_path, screen or demo.Silent())
 
-    return run  # type: ignore[return-value]
+    return run
 
 
 def no_report(folder: Path) -> bool:
@@ -123,32 +138,63 @@ def test_a_bit_of_a_dense_kernels_machine_code(kernel: str, compared: str, go: A
     assert all(f"in {kernel}" in line or "pc 0x" in line or "differ" in line or line == "nothing" for line in said)
 
 
-def flip_last_parameter(board: Board) -> None:
-    """A bias of the output, so that it shows in a logit, by a quarter of its value."""
-    image = board.profile.slot_address(0) + board.profile.page_bytes
+def flip(board: Board, slot: int, behind_parameters: int) -> None:
+    """Another byte of the image in a slot, counted from the end of its parameters."""
+    image = board.profile.slot_address(slot) + board.profile.page_bytes
     head = board.read_memory(image, MAX_HEADER_BYTES)
     length = len(board.flash[image - board.profile.flash_start :][: board.profile.slot_image_bytes].rstrip(b"\xff"))
-    at = image + decode_header(head, length).metadata_offset - 2
+    at = image + decode_header(head, length).metadata_offset + behind_parameters
     board.write_memory(at, bytes([board.read_memory(at, 1)[0] ^ 0x40]))
 
 
+def flip_last_parameter(board: Board, slot: int = 0) -> None:
+    """A bias of the output, so that it shows in a logit, by a quarter of its value."""
+    flip(board, slot, -2)
+
+
 def test_a_bit_of_a_parameter_in_flash_after_the_verify(go: Any, tmp_path: Path) -> None:
-    def flip(board: Board, measured: str) -> None:
+    def meddle(board: Board, measured: str) -> None:
         if measured == "model_run_row":
             flip_last_parameter(board)
 
     with pytest.raises(IntegrityError, match=r"logit 0, 6 is .* on the device and .* on the laptop"):
-        go(OtherSimulator(on_measure=flip))
+        go(OtherSimulator(on_measure=meddle))
     assert no_report(tmp_path)
 
 
 def test_a_bit_of_a_parameter_in_flash_before_the_learning(go: Any, tmp_path: Path) -> None:
-    def flip(board: Board, measured: str) -> None:
+    def meddle(board: Board, measured: str) -> None:
         if measured == "model_train_row":
             flip_last_parameter(board)
 
     with pytest.raises(IntegrityError, match=r"parameter \d+ is .* on the device and .* on the laptop"):
-        go(OtherSimulator(on_measure=flip))
+        go(OtherSimulator(on_measure=meddle))
+    assert no_report(tmp_path)
+
+
+def test_a_letter_of_a_label_in_flash_before_the_verify(go: Any, tmp_path: Path) -> None:
+    """No logit and no parameter shows it."""
+    simulator = OtherSimulator()
+
+    def meddle(what: str, before: int) -> None:
+        if what == "flashing ended":
+            flip(simulator.board, 0, len('{"labels":["'))
+
+    with pytest.raises(IntegrityError, match="digest"):
+        go(simulator, OtherScreen(meddle))
+    assert no_report(tmp_path)
+
+
+def test_a_bit_of_a_parameter_only_while_the_board_runs_what_it_learned(go: Any, tmp_path: Path) -> None:
+    """What is pulled afterwards is right again: the logits alone show it."""
+    simulator = OtherSimulator()
+
+    def meddle(what: str, before: int) -> None:
+        if what.startswith("running") and before == 1:
+            flip_last_parameter(simulator.board, slot=1)
+
+    with pytest.raises(IntegrityError, match=r"logit after learning 0, 6 is .* on the device and .* on the laptop"):
+        go(simulator, OtherScreen(meddle))
     assert no_report(tmp_path)
 
 
