@@ -1,4 +1,4 @@
-"""The `nnlite` command: its verbs, each from the module of its group."""
+"""The `nnlite` command: what stands before the verbs, which `nnlite.cli.verbs` knows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from nnlite import __version__
-from nnlite.cli import board_verbs, demo_verb, model_verbs, plan_verbs
+from nnlite.cli.verbs import Verbs
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="nnlite",
+    cls=Verbs,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -40,17 +41,3 @@ def nnlite(
       nnlite train DATA --target COLUMN -o m.safetensors
       nnlite flash m.safetensors --port /dev/ttyACM0
     """
-
-
-app.command()(demo_verb.demo)
-app.command()(model_verbs.train)
-app.command()(model_verbs.evaluate)
-app.command("plan")(plan_verbs.plan)
-app.command()(plan_verbs.firmware)
-app.command()(board_verbs.info)
-app.command()(board_verbs.flash)
-app.command()(board_verbs.verify)
-app.command()(board_verbs.rollback)
-app.command("run")(board_verbs.run)
-app.command()(board_verbs.learn)
-app.command()(board_verbs.pull)
