@@ -15,6 +15,7 @@ from firmware_sim.errors import FirmwareFault, MissingExtraError, PowerCutError,
 
 if TYPE_CHECKING:
     from firmware_sim.board import Board, Measurement, Snapshot, open_board
+    from firmware_sim.serve import serve_board
 
 __all__ = [
     "Board",
@@ -25,6 +26,7 @@ __all__ = [
     "SimulatorError",
     "Snapshot",
     "open_board",
+    "serve_board",
 ]
 
 if "firmware_sim" not in serial.protocol_handler_packages:
@@ -35,7 +37,8 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'firmware_sim' has no attribute '{name}'")
     try:
-        return getattr(importlib.import_module("firmware_sim.board"), name)
+        home = "serve" if name == "serve_board" else "board"
+        return getattr(importlib.import_module(f"firmware_sim.{home}"), name)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in ("capstone", "unicorn"):
             raise

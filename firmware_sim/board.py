@@ -7,6 +7,7 @@ run of the same program gives the same cycles.
 from __future__ import annotations
 
 import itertools
+import re
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,11 +26,14 @@ from firmware_sim.hexfile import parse_hex
 from firmware_sim.idle import Idle
 from firmware_sim.peripherals.base import Refused
 from firmware_sim.peripherals.uart import Uart
+from nnlite.errors import UsageError
 from nnlite.profile import Profile
 
 __all__ = ["Board", "Measurement", "Snapshot", "open_board", "running_board"]
 
 _FOREVER = 1 << 62
+#: of the simulated specimen, when nothing else is asked for
+_UNIQUE_ID = 0x5EED0002_5EED0001
 _numbers = itertools.count(1)
 _running: weakref.WeakValueDictionary[int, Board] = weakref.WeakValueDictionary()
 
@@ -69,9 +73,12 @@ class Board:
     profile : which board; its chip, memories, clock and pins.
     image : firmware as Intel HEX text; by default the prebuilt one of the profile.
     revision : of the silicon, for start-up errata; by default the newest.
+    unique_id : of the chip, 64 bits.
     """
 
-    def __init__(self, profile: Profile, image: str | None = None, revision: int | None = None) -> None:
+    def __init__(
+        self, profile: Profile, image: str | None = None, revision: int | None = None, unique_id: int = _UNIQUE_ID
+    ) -> None:
         self.profile = profile
         self.number = next(_numbers)
         self.line = Line()
@@ -79,7 +86,7 @@ class Board:
         self._flash = np.full(profile.flash_bytes, 0xFF, np.uint8)
         self._ram = np.zeros(profile.ram_bytes, np.uint8)
         self.cpu = Cpu(profile.core, profile.flash_start, self._flash, profile.ram_start, self._ram)
-        self.chip = Chip(profile, self, self._flash, revision)
+        self.chip = Chip(profile, self, self._flash, revision, unique_id)
         self.cpu.on_flash_store = self._flash_store
         for start, size in self.chip.spaces:
             self.cpu.map_registers(start, size, self._read, self._write)
@@ -176,6 +183,14 @@ class Board:
     def seconds(self) -> float:
         """Simulated seconds since power-up."""
         return self.cpu.cycles / self.profile.clock_hz
+
+    @property
+    def seconds_to_event(self) -> float | None:
+        """Simulated seconds until it has something to do: 0 while it computes, None while only the laptop can tell."""
+        if not self._idle.waiting:
+            return 0.0
+        event = self.chip.next_event()
+        return None if event is None else max(0, event - self.cycles) / self.profile.clock_hz
 
     @property
     def uart(self) -> Uart:
@@ -278,7 +293,7 @@ class Board:
         """
         limit = _FOREVER if timeout is None else self.cycles + round(timeout * self.profile.clock_hz)
         while len(self._inbox) < size and self.cycles < limit:
-            if timeout is None and self._idle.waiting and self.chip.next_event() is None:
+            if timeout is None and self.seconds_to_event is None:
                 break
             self._run_to(limit if timeout is not None else self.cycles + self.profile.clock_hz, size)
         out = bytes(self._inbox[:size])
@@ -410,7 +425,13 @@ class Board:
         self.close()
 
 
-def open_board(board: str | Profile, image: str | Path | None = None, *, revision: int | None = None) -> Board:
+def open_board(
+    board: str | Profile,
+    image: str | Path | None = None,
+    *,
+    revision: int | None = None,
+    unique_id: str | None = None,
+) -> Board:
     """Boot a board.
 
     Parameters
@@ -418,13 +439,16 @@ def open_board(board: str | Profile, image: str | Path | None = None, *, revisio
     board : a bundled profile's name, or a profile.
     image : path of an Intel HEX file; by default the profile's prebuilt firmware.
     revision : of the silicon (see `firmware_sim.chips.Chip`); by default the newest.
+    unique_id : of the chip, 16 hexadecimal digits, as HELLO gives it; by default the same for every board.
     """
+    if unique_id is not None and not re.fullmatch(r"[0-9a-fA-F]{16}", unique_id):
+        raise UsageError(f"the unique id of a chip has 16 hexadecimal digits, '{unique_id}' has not")
     profile = board if isinstance(board, Profile) else Profile.load(board)
     try:
         text = None if image is None else Path(image).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise SimulatorError(f"cannot read the firmware {image}: {error}") from error
-    return Board(profile, text, revision)
+    return Board(profile, text, revision, _UNIQUE_ID if unique_id is None else int(unique_id, 16))
 
 
 def running_board(number: int) -> Board | None:

@@ -64,10 +64,13 @@ class Chip:
 
     Parameters
     ----------
+    unique_id : FICR.DEVICEID, the low word first.
     revision : of the silicon: bits 7:4 of the nRF51's 0xF000_0FE8, or the nRF52833's word at 0x1000_0134.
     """
 
-    def __init__(self, profile: Profile, time: Timeline, flash: npt.NDArray[np.uint8], revision: int | None) -> None:
+    def __init__(
+        self, profile: Profile, time: Timeline, flash: npt.NDArray[np.uint8], revision: int | None, unique_id: int
+    ) -> None:
         if profile.chip not in _NEWEST:
             raise SimulatorError(f"the chip {profile.chip} is not simulated; those are {', '.join(_NEWEST)}")
         revision = _NEWEST[profile.chip] if revision is None else revision
@@ -78,7 +81,7 @@ class Chip:
         self.uart = Uart(0x40002000, time, self.clock, profile.clock_hz, profile.uart_fifo_bytes, pins)
         erase, write = profile.erase_page_us * mhz, profile.write_word_us * mhz
         self.nvmc = Nvmc(0x4001E000, time, profile.flash_start, flash, profile.page_bytes, erase, write)
-        identity = {0x060: 0x5EED0001, 0x064: 0x5EED0002}  # DEVICEID of the simulated specimen
+        identity = {0x060: unique_id & 0xFFFFFFFF, 0x064: unique_id >> 32}
         self.port0 = Gpio("GPIO P0", 0x50000000, time)
         self.blocks: list[tuple[_Window, Peripheral]] = []
         self._found: dict[int, tuple[Peripheral, int]] = {}

@@ -7,22 +7,18 @@
 from __future__ import annotations
 
 import errno
-import os
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import serial
 
-from nnlite.errors import DataError, PathError
+from firmware_sim.state import keep_flash, restore_flash
 
 if TYPE_CHECKING:
     from firmware_sim.board import Board
 
 __all__ = ["Serial"]
-
-_STATE_MAGIC = b"NNLite simulated flash 1\n"
 
 
 class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
@@ -49,10 +45,7 @@ class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
             state = parse_qs(url.query).get("state")
             if state:
                 self._state = Path(state[0])
-                if self._state.exists():
-                    board.load_flash(_read_state(self._state, board))
-                else:
-                    _write_state(self._state, board)  # a place that cannot be written is told before, not after
+                restore_flash(board, self._state)
         board.port_open = True
         self._own = url.netloc != "board"
         self._board = board
@@ -67,7 +60,7 @@ class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
         board.port_open = False
         if self._own:
             if self._state is not None:
-                _write_state(self._state, board)
+                keep_flash(board, self._state)
             board.close()
 
     def _running(self) -> Board:
@@ -112,30 +105,3 @@ class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
 
     def _update_rts_state(self) -> None:
         """The interface chip ignores RTS."""
-
-
-def _read_state(path: Path, board: Board) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise PathError(f"cannot read the simulated board's flash from {path}: {error.strerror}") from error
-    name, _, body = content.removeprefix(_STATE_MAGIC).partition(b"\n")
-    try:
-        flash = zlib.decompress(body)
-    except zlib.error:
-        flash = b""
-    if not content.startswith(_STATE_MAGIC) or name.decode("ascii", "replace") != board.profile.name:
-        raise DataError(f"{path} is not the flash of a simulated {board.profile.name}; name another file, or delete it")
-    if len(flash) != board.profile.flash_bytes:
-        raise DataError(f"{path} is cut short; delete it to start with an empty board")
-    return flash
-
-
-def _write_state(path: Path, board: Board) -> None:
-    content = _STATE_MAGIC + board.profile.name.encode() + b"\n" + zlib.compress(board.flash, 1)
-    neighbour = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        neighbour.write_bytes(content)
-        os.replace(neighbour, path)
-    except OSError as error:
-        raise PathError(f"cannot keep the simulated board's flash in {path}: {error.strerror}") from error

@@ -28,6 +28,7 @@ VERBS = {
     "evaluate": Verb("model_verbs", "How right a model is on data with known answers."),
     "plan": Verb("plan_verbs", "Does a network fit a board, byte by byte."),
     "firmware": Verb("plan_verbs", "Write a board's prebuilt firmware as Intel HEX."),
+    "sim": Verb("sim_verbs", "A simulated board behind a serial port that any program can open."),
     "info": Verb("board_verbs", "What board it is, and what it holds."),
     "flash": Verb("board_verbs", "Put a model on the board."),
     "verify": Verb("board_verbs", "Let the board digest its model anew, and compare."),

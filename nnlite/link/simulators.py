@@ -5,8 +5,10 @@ nnlite does not import one by name, so that a base install works without, and an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Protocol, cast
 
 from nnlite.errors import PortError
@@ -54,11 +56,30 @@ class SimulatedBoard(Protocol):
         """Count what the calls of a function cost inside the `with`."""
 
 
+class ServeBoard(Protocol):
+    """Serves a board to other programs until KeyboardInterrupt; `firmware_sim.serve.serve_board` tells the meanings."""
+
+    def __call__(
+        self,
+        board: str,
+        ready: Callable[[str], None],
+        *,
+        tcp_port: int | None,
+        fast: bool,
+        state: str | Path | None,
+        unique_id: str | None,
+    ) -> None: ...
+
+
 class Simulator(Protocol):
     """A package of simulated boards. Loading it makes `sim://` known to pyserial."""
 
     def open_board(self, board: str) -> AbstractContextManager[SimulatedBoard]:
         """Boot a board by its profile's name."""
+
+    @property
+    def serve_board(self) -> ServeBoard:
+        """Boot a board behind a port that other programs can open."""
 
 
 def load_simulator() -> Simulator:
