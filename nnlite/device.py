@@ -103,16 +103,17 @@ class Device:
 
         Parameters
         ----------
-        port : a device name such as /dev/ttyACM0 or COM3, or any pyserial URL.
+        port : a device name such as /dev/ttyACM0 or COM3, any pyserial URL, or `id:` and the first digits of a board's
+            unique id.
 
         Raises
         ------
-        PortError : no such port.
+        PortError : no such port, or no one board of such an id.
         PortBusyError : another program holds it, or this user may not open it.
         DeviceTimeoutError : nothing answers there.
         IncompatibleError : another version of the protocol.
         """
-        client = Client(open_port(port))
+        client = Client(open_port(find_port(port)))
         try:
             return cls(client)
         except BaseException:

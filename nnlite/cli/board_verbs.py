@@ -14,14 +14,18 @@ from nnlite.cli.screen import JsonOption, QuietOption, note, print_json, progres
 
 if TYPE_CHECKING:
     from nnlite.data import Table
-    from nnlite.device import Device, DeviceInfo, Slot
+    from nnlite.device import Device
+    from nnlite.link.protocol import Hello, Slot
 
-__all__ = ["flash", "info", "learn", "pull", "rollback", "run", "verify"]
+__all__ = ["PortOption", "chosen_port", "flash", "info", "learn", "pull", "rollback", "run", "verify"]
 
 PortOption = Annotated[
     str | None,
     typer.Option(
-        "--port", "-p", help="A port such as /dev/ttyACM0, COM3, or any pyserial URL; else $NNLITE_PORT, else found."
+        "--port",
+        "-p",
+        help="A port such as /dev/ttyACM0 or COM3, any pyserial URL, or id: and the first digits of the board's unique "
+        "id; else $NNLITE_PORT, else found.",
     ),
 ]
 LikeOption = Annotated[
@@ -35,10 +39,17 @@ LikeOption = Annotated[
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")]
 
 
-def _open(port: str | None) -> Device:
-    from nnlite.device import Device, find_port
+def chosen_port(port: str | None) -> str:
+    """What --port, else NNLITE_PORT, else a look at the ports says."""
+    from nnlite.link.discover import find_port
 
-    return Device.open(port or os.environ.get("NNLITE_PORT") or find_port())
+    return find_port(port or os.environ.get("NNLITE_PORT") or None)
+
+
+def _open(port: str | None) -> Device:
+    from nnlite.device import Device
+
+    return Device.open(chosen_port(port))
 
 
 def _read(data: str, target: str | None, like: Path | None, labelled: bool = False) -> Table:
@@ -53,18 +64,20 @@ def info(port: PortOption = None, as_json: JsonOption = False, quiet: QuietOptio
     """What board it is, and what it holds.
 
     \b
-    Example:
+    Examples:
       nnlite info --port /dev/ttyACM0
+      nnlite info --port id:5eed --json
     """
-    with _open(port) as device:
-        about = device.info()
+    from nnlite.link.discover import greet
+
+    about = greet(chosen_port(port))
     if as_json:
         print_json(about.to_dict())
     else:
         print(_about(about))
 
 
-def _about(info: DeviceInfo) -> str:
+def _about(info: Hello) -> str:
     """What a person wants to know of HELLO; --json has all of it."""
     rows = [
         ("board", f"{info.board}, {info.clock_hz / 1e6:g} MHz, chip {info.unique_id}"),

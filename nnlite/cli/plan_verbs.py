@@ -1,4 +1,4 @@
-"""Verbs about boards that need no port: plan, firmware."""
+"""Verbs about boards that need no port: boards, plan, firmware."""
 
 from __future__ import annotations
 
@@ -13,10 +13,56 @@ from nnlite.errors import DoesNotFitError, UsageError
 
 if TYPE_CHECKING:
     from nnlite.planner import Plan
+    from nnlite.profile import Profile
 
-__all__ = ["firmware", "plan", "plan_table"]
+__all__ = ["boards", "firmware", "plan", "plan_table"]
 
 BoardOption = Annotated[str, typer.Option("--board", help="A board's name, or the path of a profile.")]
+
+
+def boards(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """The boards that have a profile, and their limits.
+
+    Sizes are what is left for models: of flash, the largest model a slot holds (there are two); of RAM, what a network
+    has for its work. "proven" boards have firmware whose figures were held against a running chip, simulated or real.
+
+    \b
+    Examples:
+      nnlite boards
+      nnlite boards --json
+    """
+    from nnlite.profile import Profile, profile_names
+
+    rows = [_limits(Profile.load(name)) for name in profile_names()]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        fpu = "FPU" if row["fpu"] else "no FPU"
+        print(f"{row['name']:<12} {row['title']}; {row['status']}")
+        print(f"{'':<12} {row['core']}, {fpu}, {row['clock_hz'] / 1e6:g} MHz")
+        ram = "unknown without firmware" if row["ram_bytes"] is None else f"{row['ram_bytes']:,}"
+        print(f"{'':<12} bytes for models: flash {row['flash_bytes']:,}, RAM {ram}")
+
+
+def _limits(profile: Profile) -> dict[str, Any]:
+    from nnlite.errors import IncompatibleError
+
+    try:
+        ram: int | None = profile.firmware.arena_bytes
+    except IncompatibleError:  # no firmware yet, which is what decides it
+        ram = None
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "chip": profile.chip,
+        "core": profile.core,
+        "fpu": profile.fpu,
+        "clock_hz": profile.clock_hz,
+        "flash_bytes": profile.slot_image_bytes,
+        "ram_bytes": ram,
+        "status": profile.status,
+    }
 
 
 def plan_table(answer: Plan) -> str:

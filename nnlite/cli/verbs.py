@@ -26,9 +26,11 @@ VERBS = {
     "demo": Verb("demo_verb", "The whole way on a simulated board, every bit compared."),
     "train": Verb("model_verbs", "Train a network and save it."),
     "evaluate": Verb("model_verbs", "How right a model is on data with known answers."),
+    "boards": Verb("plan_verbs", "The boards that have a profile, and their limits."),
     "plan": Verb("plan_verbs", "Does a network fit a board, byte by byte."),
     "firmware": Verb("plan_verbs", "Write a board's prebuilt firmware as Intel HEX."),
     "sim": Verb("sim_verbs", "A simulated board behind a serial port that any program can open."),
+    "ports": Verb("port_verbs", "Which ports there are, and what stands behind each."),
     "info": Verb("board_verbs", "What board it is, and what it holds."),
     "flash": Verb("board_verbs", "Put a model on the board."),
     "verify": Verb("board_verbs", "Let the board digest its model anew, and compare."),
@@ -36,6 +38,7 @@ VERBS = {
     "run": Verb("board_verbs", "Run samples through the model on the board."),
     "learn": Verb("board_verbs", "Go on training the model on the board itself."),
     "pull": Verb("board_verbs", "Fetch the model from the board and save it."),
+    "monitor": Verb("port_verbs", "What goes over the line, decoded, as it happens."),
 }
 
 

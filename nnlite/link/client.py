@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import serial
 
-from nnlite.errors import DeviceTimeoutError, NNLiteError, PortError
+from nnlite.errors import DeviceTimeoutError, NNLiteError
 from nnlite.link import protocol, wire
 from nnlite.link.frame import DELIMITER, Frame, FrameDecoder, encode_frame, encoded_frame_bytes
 from nnlite.link.port import Port
@@ -21,6 +21,7 @@ from nnlite.link.protocol import Hello, LearnReply, ModelReply, Refusal, RunRepl
 from nnlite.link.refusal import refusal_error
 from nnlite.link.timing import ATTEMPTS, PATIENCE_SECONDS, Timing, line_seconds
 from nnlite.link.transfer import FlashTransfer, ReadTransfer, StreamFrame
+from nnlite.link.trouble import vanished
 from nnlite.link.wire import LearnFlag, Message, Optimizer, Region, RunFlag
 
 __all__ = ["Client", "Progress", "Statistics"]
@@ -115,6 +116,10 @@ class Client:
         self._payload_bytes = min(hello.payload_bytes, _PAYLOAD_LIMIT)
         self._timing = Timing.of(hello)
         return hello
+
+    def listen(self) -> None:
+        """Take in, for a short while, what the device says without being asked; a `Tap` on the port shows it."""
+        self._receive(0)
 
     def verify(self) -> ModelReply:
         """The serving model, digested anew from flash."""
@@ -297,7 +302,7 @@ class Client:
         except serial.SerialTimeoutException as error:
             raise DeviceTimeoutError("the port takes no more data; plug the board in again") from error
         except OSError as error:
-            raise _vanished(error) from error
+            raise vanished(error, self._statistics.bytes_received > 0) from error
         self._line_is_clean = True
         self._count(bytes_sent=len(data))
 
@@ -308,7 +313,7 @@ class Client:
         try:
             data = self._port.read(max(1, due))
         except OSError as error:
-            raise _vanished(error) from error
+            raise vanished(error, self._statistics.bytes_received > 0) from error
         frames = self._decoder.feed(data)
         good = [frame for frame in frames if isinstance(frame, Frame)]
         self._count(bytes_received=len(data), bad_frames=len(frames) - len(good))
@@ -340,10 +345,4 @@ def _silent(message: Message) -> NNLiteError:
     return DeviceTimeoutError(
         f"the device fell silent during {message.name}; the model that was committed last serves on. "
         "Check its cable and power, then run the command again"
-    )
-
-
-def _vanished(error: OSError) -> NNLiteError:
-    return PortError(
-        f"the port vanished ({error}); the model that was committed last serves on. Plug the board in again"
     )

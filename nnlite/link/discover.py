@@ -1,50 +1,147 @@
-"""Finds the one port behind which a device answers HELLO."""
+"""Finds boards: which ports there are, what answers HELLO behind each, and the one that is meant."""
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
 from serial.tools import list_ports
 
-from nnlite.errors import NNLiteError, PortError
+from nnlite.errors import DeviceTimeoutError, NNLiteError, PortError
 from nnlite.link.client import Client
 from nnlite.link.port import open_port
+from nnlite.link.protocol import Hello
+from nnlite.link.timing import ATTEMPTS
 
-__all__ = ["find_port"]
+__all__ = ["BY_ID", "PORTS_VARIABLE", "Finding", "candidate_ports", "find_port", "greet", "look"]
 
-#: HELLOs for each port: the first may find the board still starting
+#: a port's name may be this and the first digits of the unique id of the board behind it
+BY_ID = "id:"
+#: ports to look at instead of the USB serial ports, separated by blanks
+PORTS_VARIABLE = "NNLITE_PORTS"
+#: HELLOs for each port that is looked at: the first may find the board still starting
 _ATTEMPTS = 2
 
 
-def find_port() -> str:
-    """The name of the one USB serial port where a device of ours answers.
+@dataclass(frozen=True)
+class Finding:
+    """What stands behind a port.
+
+    Attributes
+    ----------
+    port : its name.
+    hello : what the board says about itself, if one answers.
+    problem : else why not.
+    """
+
+    port: str
+    hello: Hello | None
+    problem: NNLiteError | None
+
+    def __str__(self) -> str:
+        if self.hello is not None:
+            return f"{self.port} ({self.hello.board}, {BY_ID}{self.hello.unique_id})"
+        return f"{self.port} ({self.trouble})"
+
+    @property
+    def trouble(self) -> str:
+        """The problem in a few words; empty when there is none."""
+        if isinstance(self.problem, DeviceTimeoutError):
+            return "does not answer"
+        text = re.split(r"[;.] ", str(self.problem or ""))[0]
+        return text.removeprefix(f"{self.port} ").removeprefix("is ")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values for JSON."""
+        hello = self.hello
+        serving = None if hello is None else hello.serving
+        return {
+            "port": self.port,
+            "answers": hello is not None,
+            "board": None if hello is None else hello.board,
+            "firmware": None if hello is None else hello.firmware,
+            "unique_id": None if hello is None else hello.unique_id,
+            "generation": None if serving is None else serving.generation,
+            "problem": None if self.problem is None else str(self.problem),
+        }
+
+
+def candidate_ports() -> list[str]:
+    """The ports that the environment variable NNLITE_PORTS names, else the USB serial ports, COM9 before COM10."""
+    named = os.environ.get(PORTS_VARIABLE, "").split()
+    # Only USB: a HELLO into a built-in port might reach something that takes it for a command.
+    return named or sorted((str(port.device) for port in list_ports.comports() if port.vid is not None), key=_natural)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(digits or -1), text) for text, digits in re.findall(r"(\D*)(\d*)", name)]
+
+
+def greet(port: str, attempts: int = ATTEMPTS) -> Hello:
+    """Ask the board behind a port what it is.
 
     Raises
     ------
-    PortError : none answers, or more than one does; they are listed.
+    PortError, PortBusyError : as `nnlite.link.port.open_port`.
+    DeviceTimeoutError : nothing answers.
+    IncompatibleError : another version of the protocol.
     """
-    # Only USB: a HELLO into a built-in port might reach something that takes it for a command.
-    ports = sorted(str(port.device) for port in list_ports.comports() if port.vid is not None)
-    answering = [port for port in ports if _answers(port)]
-    if len(answering) == 1:
-        return answering[0]
-    if answering:
-        raise PortError(f"boards answer at {', '.join(answering)}; choose one with --port")
-    if ports:
-        raise PortError(
-            f"no board answers at {', '.join(ports)}; is nnlite's firmware on it ('nnlite firmware')? "
+    with closing(Client(open_port(port))) as client:
+        return client.hello(attempts)
+
+
+def look(ports: Sequence[str] | None = None) -> list[Finding]:
+    """What stands behind each port; by default those of `candidate_ports`."""
+    return [_look_at(port) for port in (candidate_ports() if ports is None else ports)]
+
+
+def _look_at(port: str) -> Finding:
+    try:
+        return Finding(port, greet(port, _ATTEMPTS), None)
+    except NNLiteError as error:  # in use by somebody else, say, who may well be right
+        return Finding(port, None, error)
+
+
+def find_port(name: str | None = None, ports: Sequence[str] | None = None) -> str:
+    """The name of the port that is meant.
+
+    Parameters
+    ----------
+    name : a port's name or URL, which is given back; `id:` and the first digits of a board's unique id; or None for the
+        one port where a board answers.
+    ports : where to look; by default `candidate_ports`.
+
+    Raises
+    ------
+    PortError : no board fits, or more than one does; what there is is listed.
+    """
+    if name is not None and not name.startswith(BY_ID):
+        return name
+    findings = look(ports)
+    prefix = (name or BY_ID).removeprefix(BY_ID).lower()
+    fitting = [finding for finding in findings if finding.hello and finding.hello.unique_id.startswith(prefix)]
+    if len(fitting) == 1:
+        return fitting[0].port
+    raise _choice(name, findings, fitting)
+
+
+def _choice(name: str | None, findings: list[Finding], fitting: list[Finding]) -> PortError:
+    """Why none of the ports, or more than one, is what was meant."""
+    there = ", ".join(map(str, findings))
+    if fitting:
+        which, more = ("", "") if name is None else (f" to {name}", " or more digits of the id")
+        return PortError(
+            f"more than one board answers{which}: {', '.join(map(str, fitting))}; choose one with --port{more}"
+        )
+    if any(finding.hello for finding in findings):
+        return PortError(f"no board answers to {name}; there are {there}")
+    if findings:
+        return PortError(
+            f"no board answers at {there}; is nnlite's firmware on it ('nnlite firmware')? "
             "Or name another port with --port"
         )
-    raise PortError("no board is plugged in that shows a USB serial port; plug one in, or name a port with --port")
-
-
-def _answers(port: str) -> bool:
-    try:
-        opened = open_port(port)
-    except PortError:  # in use by somebody else, who may well be right
-        return False
-    try:
-        Client(opened).hello(_ATTEMPTS)
-    except NNLiteError:
-        return False
-    finally:
-        opened.close()
-    return True
+    return PortError("no board is plugged in that shows a USB serial port; plug one in, or name a port with --port")

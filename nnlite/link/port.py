@@ -1,20 +1,20 @@
-"""Opens a serial port by any pyserial URL, and says in plain words why it cannot.
+"""Opens a serial port by any pyserial URL.
 
-Simulated boards (`sim://`) are `nnlite.link.simulators`' business, what is said over the port `nnlite.link.client`'s.
+Why one cannot be opened is said by `nnlite.link.trouble`; simulated boards (`sim://`) are `nnlite.link.simulators`'
+business, what is said over the port `nnlite.link.client`'s.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import serial
+from serial.urlhandler import protocol_socket
 
-from nnlite.errors import NNLiteError, PortBusyError, PortError
+from nnlite.errors import NNLiteError, PortError
 from nnlite.link.simulators import load_simulator
 from nnlite.link.timing import BAUD
+from nnlite.link.trouble import cannot_open
 
 __all__ = ["POLL_SECONDS", "Port", "open_port"]
 
@@ -23,8 +23,7 @@ POLL_SECONDS = 0.05
 #: longest that one write blocks: the longest frame takes a tenth of it
 _WRITE_SECONDS = 5.0
 _SIMULATED = "sim://"
-_BUSY = {errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK}
-_FORBIDDEN = {errno.EACCES, errno.EPERM}
+_SOCKET = "socket://"
 
 
 class Port(Protocol):
@@ -55,7 +54,7 @@ def open_port(url: str) -> Port:
     if url.startswith(_SIMULATED):
         load_simulator()
     try:
-        port = serial.serial_for_url(url, do_not_open=True, baudrate=BAUD)
+        port = _port(url)
     except (ValueError, ImportError) as error:
         raise PortError(f"'{url}' is not the name of a port: {error}. 'nnlite info --help' shows examples") from error
     port.timeout = POLL_SECONDS
@@ -70,39 +69,27 @@ def open_port(url: str) -> Port:
     except NNLiteError:
         raise
     except (OSError, ValueError) as error:  # serial.SerialException is an OSError
-        raise _cannot_open(url, error) from error
+        raise cannot_open(url, error) from error
     opened: Port = port
     return opened
 
 
-def _cannot_open(url: str, error: OSError | ValueError) -> PortError:
-    number, text = getattr(error, "errno", None), str(error)
-    if number in _FORBIDDEN and os.name == "posix" and not os.access(url, os.R_OK | os.W_OK):
-        return PortBusyError(
-            f"this user may not open {url}. On most Linux systems: sudo usermod -aG dialout $USER, "
-            "then log out and in again"
-        )
-    # Windows gives no number, only the name of the exception in the text; there "access denied" means busy.
-    if number in _BUSY | _FORBIDDEN or "PermissionError" in text or "busy" in text.lower():
-        return PortBusyError(f"{url} is in use{_holder(url)}; close what uses it, then try again")
-    if number == errno.ENOENT or "FileNotFoundError" in text:
-        return PortError(f"there is no port {url}; plug the board in, or name another one")
-    if number == errno.ENOTTY or "Inappropriate ioctl" in text:
-        return PortError(f"{url} is not a serial port; name the board's, such as /dev/ttyACM0 or COM3")
-    return PortError(f"cannot open {url}: {text}; check the name, and that what should answer there is running")
+def _port(url: str) -> Any:
+    """A pyserial port that is not open yet."""
+    if not url.lower().startswith(_SOCKET):
+        return serial.serial_for_url(url, do_not_open=True, baudrate=BAUD)
+    port = _Socket()
+    port.port = url
+    return port
 
 
-def _holder(url: str) -> str:
-    """Who holds a port, where the system tells (Linux, own processes): ' by NAME (process N)', else nothing."""
-    if not os.path.exists(url):
-        return ""
-    target = os.path.realpath(url)
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            held = os.readlink(link) == target
-            name = (link.parents[1] / "comm").read_text(encoding="utf-8").strip() if held else ""
-        except OSError:  # ended meanwhile, or another user's
-            continue
-        if held and link.parents[1].name != str(os.getpid()):
-            return f" by {name} (process {link.parents[1].name})"
-    return ""
+class _Socket(protocol_socket.Serial):  # type: ignore[misc]  # pyserial has no types
+    """pyserial's, which sleeps 0.3 s when it is closed: a third of what a short command takes."""
+
+    def close(self) -> None:
+        """Give the port back."""
+        connection: Any = getattr(self, "_socket", None)  # there is none before the first open
+        self._socket: Any = None
+        self.is_open = False
+        if connection is not None:
+            connection.close()
