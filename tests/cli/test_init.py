@@ -12,9 +12,10 @@ import pytest
 
 from nnlite import __version__
 from nnlite.cli import run
+from nnlite.cli.verbs import VERBS as TABLE
 from tests.cli.command import environment, nnlite, refused
 
-VERBS = ("demo", "train", "evaluate", "plan", "firmware", "info", "flash", "verify", "rollback", "run", "learn", "pull")
+VERBS = tuple(TABLE)
 posix = pytest.mark.skipif(os.name != "posix", reason="shells, signals and /dev of POSIX")
 
 

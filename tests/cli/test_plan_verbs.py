@@ -8,10 +8,32 @@ from pathlib import Path
 import pytest
 
 from nnlite.cli import run
-from nnlite.profile import Profile
+from nnlite.profile import Profile, profile_names
 from tests.cli.command import nnlite, refused
 
 Capsys = pytest.CaptureFixture[str]
+
+
+def test_boards_in_words_and_in_json(capsys: Capsys) -> None:
+    assert run(["boards", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows.keys() == set(profile_names())
+    profile = Profile.load("microbit")
+    assert rows["microbit"] == {
+        "name": "microbit",
+        "title": profile.title,
+        "chip": "nrf51822",
+        "core": "cortex-m0",
+        "fpu": False,
+        "clock_hz": 16_000_000,
+        "flash_bytes": profile.slot_image_bytes,
+        "ram_bytes": profile.firmware.arena_bytes,
+        "status": "proven",
+    }
+    assert run(["boards"]) == 0
+    out = capsys.readouterr().out
+    assert "microbit2    BBC micro:bit v2 (nRF52833); proven\n" in out
+    assert "cortex-m4f, FPU, 64 MHz" in out
 
 
 def test_plan_as_a_process_in_json(folder: Path) -> None:

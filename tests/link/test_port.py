@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 
@@ -11,7 +12,9 @@ import pytest
 import serial
 
 from nnlite.errors import PortBusyError, PortError
-from nnlite.link.port import _cannot_open, open_port
+from nnlite.link.client import Client
+from nnlite.link.port import open_port
+from nnlite.link.trouble import cannot_open, vanished
 
 
 def test_a_port_that_does_not_exist() -> None:
@@ -58,15 +61,40 @@ def test_a_port_in_use_names_who_holds_it() -> None:
 
 def test_windows_has_only_text_to_go_by() -> None:
     denied = serial.SerialException("could not open port 'COM3': PermissionError(13, 'Access is denied.', None, 5)")
-    assert type(_cannot_open("COM3", denied)) is PortBusyError
+    assert type(cannot_open("COM3", denied)) is PortBusyError
     missing = serial.SerialException("could not open port 'COM9': FileNotFoundError(2, 'cannot find', None, 2)")
-    assert "there is no port COM9" in str(_cannot_open("COM9", missing))
+    assert "there is no port COM9" in str(cannot_open("COM9", missing))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="groups are a matter of POSIX systems")
-def test_a_port_without_permission_names_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mode", [0o660, 0o600])
+def test_a_port_without_permission_names_the_group_and_the_rule(mode: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import grp
+
+    controller, terminal = os.openpty()
+    name = os.ttyname(terminal)
+    os.chmod(name, mode)
+    owner = os.stat(name).st_gid
     monkeypatch.setattr(os, "access", lambda *_: False)  # the superuser may everything
-    refused = serial.SerialException(errno.EACCES, "could not open port /dev/ttyACM0: Permission denied")
-    raised = _cannot_open("/dev/ttyACM0", refused)
+    raised = cannot_open(name, serial.SerialException(errno.EACCES, f"could not open port {name}: Permission denied"))
+    os.close(terminal)
+    os.close(controller)
     assert type(raised) is PortBusyError
-    assert "dialout" in str(raised)
+    join = f"sudo usermod -aG {grp.getgrgid(owner).gr_name} $USER"
+    assert (join in str(raised)) == (mode == 0o660 and owner != 0)  # what else would it bring to join
+    assert 'SUBSYSTEM=="tty", KERNEL=="*", TAG+="uaccess" into /etc/udev/rules.d/70-nnlite.rules' in str(raised)
+    assert "\n" not in str(raised)
+
+
+def test_a_socket_that_hangs_up_at_once_is_busy() -> None:
+    """A server that has another client does so; one that has said something before has gone."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client = Client(open_port(f"socket://127.0.0.1:{server.getsockname()[1]}"))
+        other, _ = server.accept()
+        other.close()
+        with pytest.raises(PortBusyError, match="in use by another program"):
+            client.hello()
+        client.close()
+    assert type(vanished(serial.SerialException("read failed: socket disconnected"), heard=True)) is PortError
