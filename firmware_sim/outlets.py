@@ -76,11 +76,13 @@ class TcpOutlet:
         return [] if self._client is None else [self._client]
 
     def receive(self) -> bytes:
-        # The old client first: when it has gone before the next one came, that one is not a second one.
         data = self._drain()
         with contextlib.suppress(BlockingIOError):
             while True:
-                self._greet(self._listener.accept()[0])
+                newcomer = self._listener.accept()[0]
+                # Once more: the old client may have gone between the last look at it and the newcomer's arrival.
+                data += self._drain()
+                self._greet(newcomer)
         return data
 
     def _greet(self, client: socket.socket) -> None:
