@@ -23,8 +23,9 @@ BoardOption = Annotated[str, typer.Option("--board", help="A board's name, or th
 def boards(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """The boards that have a profile, and their limits.
 
-    Sizes are what is left for models: of flash, the largest model a slot holds (there are two); of RAM, what a network
-    has for its work. "proven" boards have firmware whose figures were held against a running chip, simulated or real.
+    Where there is firmware, sizes are what it leaves for models: of flash, the largest model a slot holds (there are
+    two); of RAM, what a network has for its work. "proven" boards are those whose figures were held against the running
+    firmware; "datasheet only" ones have none yet.
 
     \b
     Examples:
@@ -38,20 +39,18 @@ def boards(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
         print_json(rows)
         return
     for row in rows:
-        fpu = "FPU" if row["fpu"] else "no FPU"
         print(f"{row['name']:<12} {row['title']}; {row['status']}")
-        print(f"{'':<12} {row['core']}, {fpu}, {row['clock_hz'] / 1e6:g} MHz")
-        ram = "unknown without firmware" if row["ram_bytes"] is None else f"{row['ram_bytes']:,}"
-        print(f"{'':<12} bytes for models: flash {row['flash_bytes']:,}, RAM {ram}")
+        print(f"{'':<12} {row['core']}, {'FPU' if row['fpu'] else 'no FPU'}, {row['clock_hz'] / 1e6:g} MHz")
+        if row["flash_bytes"] is None:
+            memory = f"in all: flash {row['chip_flash_bytes']:,}, RAM {row['chip_ram_bytes']:,}; no firmware yet"
+        else:
+            memory = f"for models: flash {row['flash_bytes']:,}, RAM {row['ram_bytes']:,}"
+        print(f"{'':<12} bytes {memory}")
 
 
 def _limits(profile: Profile) -> dict[str, Any]:
-    from nnlite.errors import IncompatibleError
-
-    try:
-        ram: int | None = profile.firmware.arena_bytes
-    except IncompatibleError:  # no firmware yet, which is what decides it
-        ram = None
+    """A row of `boards`; what is left for models is not known (None) before there is firmware that takes its share."""
+    there = profile.has_firmware
     return {
         "name": profile.name,
         "title": profile.title,
@@ -59,8 +58,10 @@ def _limits(profile: Profile) -> dict[str, Any]:
         "core": profile.core,
         "fpu": profile.fpu,
         "clock_hz": profile.clock_hz,
-        "flash_bytes": profile.slot_image_bytes,
-        "ram_bytes": ram,
+        "flash_bytes": profile.slot_image_bytes if there else None,
+        "ram_bytes": profile.firmware.arena_bytes if there else None,
+        "chip_flash_bytes": profile.flash_bytes,
+        "chip_ram_bytes": profile.ram_bytes,
         "status": profile.status,
     }
 

@@ -28,12 +28,18 @@ def test_boards_in_words_and_in_json(capsys: Capsys) -> None:
         "clock_hz": 16_000_000,
         "flash_bytes": profile.slot_image_bytes,
         "ram_bytes": profile.firmware.arena_bytes,
+        "chip_flash_bytes": 262_144,
+        "chip_ram_bytes": 16_384,
         "status": "proven",
     }
+    uno = rows["uno"]
+    assert (uno["status"], uno["flash_bytes"], uno["ram_bytes"]) == ("datasheet only", None, None)
+    assert (uno["chip_flash_bytes"], uno["chip_ram_bytes"]) == (32_768, 2_048)
     assert run(["boards"]) == 0
     out = capsys.readouterr().out
     assert "microbit2    BBC micro:bit v2 (nRF52833); proven\n" in out
     assert "cortex-m4f, FPU, 64 MHz" in out
+    assert "bytes in all: flash 32,768, RAM 2,048; no firmware yet" in out
 
 
 def test_plan_as_a_process_in_json(folder: Path) -> None:
