@@ -11,7 +11,7 @@ from typing import Any
 
 from serial.tools import list_ports
 
-from nnlite.errors import DeviceTimeoutError, NNLiteError, PortError
+from nnlite.errors import DeviceTimeoutError, NNLiteError, PortBusyError, PortError
 from nnlite.link.client import Client
 from nnlite.link.port import open_port
 from nnlite.link.protocol import Hello
@@ -118,6 +118,7 @@ def find_port(name: str | None = None, ports: Sequence[str] | None = None) -> st
     Raises
     ------
     PortError : no board fits, or more than one does; what there is is listed.
+    PortBusyError : none answers, and a port is in use or this user may not open it.
     """
     if name is not None and not name.startswith(BY_ID):
         return name
@@ -139,6 +140,9 @@ def _choice(name: str | None, findings: list[Finding], fitting: list[Finding]) -
         )
     if any(finding.hello for finding in findings):
         return PortError(f"no board answers to {name}; there are {there}")
+    shut = next((finding.problem for finding in findings if isinstance(finding.problem, PortBusyError)), None)
+    if shut is not None:
+        return shut  # a port that this user may not open, say: the board is most likely behind it
     if findings:
         return PortError(
             f"no board answers at {there}; is nnlite's firmware on it ('nnlite firmware')? "

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from nnlite.device import Device
-from nnlite.errors import PortError
+from nnlite.errors import PortBusyError, PortError
 from nnlite.link.discover import candidate_ports, find_port, look
 from nnlite.link.port import open_port
 from tests.serving import served
@@ -41,6 +41,8 @@ def test_each_port_is_listed_with_what_stands_behind_it(boards: tuple[str, str])
     held = open_port(boards[1])
     try:
         assert "in use" in look([boards[1]])[0].trouble
+        with pytest.raises(PortBusyError, match="in use"):
+            find_port(None, ["loop://", boards[1]])
     finally:
         held.close()
 
