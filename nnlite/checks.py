@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nnlite.errors import PathError, UsageError
+from nnlite.errors import UsageError
 
-__all__ = ["check_batch_size", "check_integer", "check_path", "is_text"]
+__all__ = ["check_batch_size", "check_integer", "is_text"]
 
 _MAX_BATCH_SIZE = 65_535  # LEARN_BEGIN carries it in 16 bits
 
@@ -32,22 +30,6 @@ def check_integer(what: str, value: Any, low: int, high: int | None = None) -> i
 def check_batch_size(value: Any) -> int:
     """Samples of one training step; see `check_integer`."""
     return check_integer("the batch size", value, 1, _MAX_BATCH_SIZE)
-
-
-def check_path(path: Any) -> Path:
-    """A path that a system can be asked for; whether something is there, only asking tells.
-
-    Raises
-    ------
-    PathError : not a path at all, or one with characters that no file's name has.
-    """
-    try:
-        usable = isinstance(path, str | Path) and b"\0" not in os.fsencode(path)
-    except UnicodeEncodeError:
-        usable = False
-    if not usable:
-        raise PathError(f"{path!a} cannot be the path of a file; give another")
-    return Path(path)
 
 
 def is_text(value: Any) -> bool:

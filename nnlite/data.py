@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnlite.checks import check_path, is_text
+from nnlite.checks import is_text
 from nnlite.errors import DataError, PathError, UsageError
+from nnlite.files import check_path
 
 __all__ = ["Table", "read_table"]
 

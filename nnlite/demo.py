@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nnlite import layout
-from nnlite.checks import check_path
 from nnlite.datasets import Shoulder, load_shoulder
 from nnlite.device import Device
 from nnlite.errors import DoesNotFitError, IntegrityError, PathError, UsageError
+from nnlite.files import check_path, write_whole
 from nnlite.link.simulators import Measured, SimulatedBoard, load_simulator
-from nnlite.network import Network, write_whole
+from nnlite.network import Network
 from nnlite.planner import Plan, plan
 from nnlite.profile import Profile
 from nnlite.training import Epoch, train

@@ -5,11 +5,7 @@ Training is in `nnlite.training`, the bytes that lie in flash in `nnlite.image`.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import stat
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nnlite import layout
-from nnlite.checks import check_integer, check_path, is_text
+from nnlite.checks import check_integer, is_text
 from nnlite.errors import DataError, NNLiteError, PathError, UsageError
+from nnlite.files import check_path, write_whole
 
 __all__ = ["MAX_PARAMETERS", "Label", "Network", "as_array", "as_samples", "check_network", "load"]
 
@@ -477,62 +474,3 @@ def as_samples(X: npt.ArrayLike, inputs: int, features: Sequence[str] | None = N
         value = given[row, column]
         raise DataError(f"row {row}, column {column}{name} is {value}; every value must be a finite float32")
     return samples
-
-
-def check_writable(path: str | Path) -> None:
-    """Say before long work, not after it, that its result could not be written. Changes nothing.
-
-    Raises
-    ------
-    PathError : as `write_whole`, but for the full disk.
-    """
-    write_whole(path, None)
-
-
-def write_whole(path: str | Path, content: bytes | None) -> None:
-    """Write a file whole or not at all: into a neighbour, then renamed. A link is followed; a device or a pipe,
-    such as /dev/stdout, is written as it is. Who may read a file that is replaced, may read the new one.
-    Without content nothing is written, only tried.
-
-    Raises
-    ------
-    PathError : the folder is missing or not writable, the target is a directory, or the disk is full.
-    """
-    path = check_path(path)
-    neighbour = None
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(0, "it is a directory")
-        if path.exists() and not path.is_file():
-            if content is not None:
-                with path.open("wb") as stream:
-                    stream.write(content)
-            return
-        place = Path(os.path.realpath(path))
-        mode = 0o666 & ~_umask()
-        if place.exists():
-            if not os.access(place, os.W_OK):
-                raise PermissionError(0, "it is write-protected")
-            mode = stat.S_IMODE(place.stat().st_mode)
-        handle, neighbour = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-        with os.fdopen(handle, "wb") as file:
-            if content is None:
-                return
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(neighbour, mode)
-        os.replace(neighbour, place)
-        neighbour = None
-    except OSError as error:
-        raise PathError(f"cannot write {path}: {error.strerror}; nothing was changed") from error
-    finally:
-        if neighbour is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(neighbour)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

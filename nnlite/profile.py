@@ -15,8 +15,8 @@ from typing import Annotated, Literal, get_args, get_type_hints
 
 import msgspec
 
-from nnlite.checks import check_path
 from nnlite.errors import IncompatibleError, PathError, UsageError
+from nnlite.files import check_path
 
 __all__ = ["FirmwareLimits", "FirmwareMetadata", "Profile", "Symbol", "profile_names"]
 

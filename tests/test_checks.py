@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from nnlite import Network, load
-from nnlite.checks import check_batch_size, check_integer, check_path, is_text
+from nnlite.checks import check_batch_size, check_integer, is_text
 from nnlite.data import read_table
 from nnlite.errors import PathError, UsageError
+from nnlite.files import check_path
 from nnlite.profile import Profile
 
 

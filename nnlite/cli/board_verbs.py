@@ -268,7 +268,8 @@ def pull(
       nnlite pull -o personal.safetensors --port /dev/ttyACM0
     """
     from nnlite.errors import DataError
-    from nnlite.network import check_writable, load
+    from nnlite.files import check_writable
+    from nnlite.network import load
 
     check_writable(output)
     features = None if like is None else load(like).features

@@ -45,7 +45,8 @@ def train(
       nnlite train readings.csv --target state --hidden 32,16 --epochs 50 -o m.safetensors
     """
     from nnlite.data import read_table
-    from nnlite.network import Network, check_sizes, check_writable
+    from nnlite.files import check_writable
+    from nnlite.network import Network, check_sizes
     from nnlite.training import train as train_network
 
     table = read_table(data, target, labelled=True)

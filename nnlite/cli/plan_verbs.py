@@ -144,7 +144,7 @@ def firmware(
     Example (then drag the file onto the drive MICROBIT):
       nnlite firmware --board microbit -o nnlite.hex
     """
-    from nnlite.network import write_whole
+    from nnlite.files import write_whole
     from nnlite.profile import Profile
 
     profile = Profile.load(board)
