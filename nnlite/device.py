@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnlite import image
+from nnlite import image, layout
 from nnlite.errors import (
     DataError,
     DeviceError,
@@ -33,7 +33,7 @@ from nnlite.link.protocol import Slot
 from nnlite.link.transfer import split_rows
 from nnlite.link.wire import Optimizer, Region
 from nnlite.network import Floats, Label, Network, as_samples, decide
-from nnlite.planner import parameter_count, plan
+from nnlite.planner import plan
 from nnlite.profile import Profile
 from nnlite.training import TrainingArguments, check_training_arguments, encode_labels, encode_targets
 
@@ -77,7 +77,7 @@ class Shape:
     @property
     def multiply_accumulates(self) -> int:
         """About so many of them for one sample."""
-        return parameter_count(self.sizes)
+        return layout.parameter_count(self.sizes)
 
 
 class Device:

@@ -9,7 +9,6 @@ import hashlib
 import json
 import struct
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -162,7 +161,7 @@ def decode_header(head: bytes, length: int) -> ImageHeader:
     _check(0 not in sizes, ImageFault.SIZE, f"a size is 0 in {list(sizes)}")
     padding = head[_FIXED_BYTES + 2 * len(sizes) : sizes_end]
     _check(not any(padding), ImageFault.PADDING, "the padding behind its sizes is not zero")
-    expected = sum(i * o + o for i, o in pairwise(sizes))
+    expected = layout.parameter_count(sizes)
     _check(
         expected <= _UINT32_MAX and count == expected,
         ImageFault.PARAMETER_COUNT,

@@ -10,6 +10,7 @@ import enum
 import json
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 
 __all__ = [
     "DIGEST_BYTES",
@@ -32,6 +33,7 @@ __all__ = [
     "RecordFlag",
     "encode_metadata",
     "image_header_bytes",
+    "parameter_count",
 ]
 
 IMAGE_MAGIC = 0x4D4C4E4E  # "NNLM"
@@ -90,6 +92,11 @@ class RecordFlag(enum.IntFlag):
 def image_header_bytes(layers: int) -> int:
     """Bytes of an image before the standardiser: header and sizes, padded to 4."""
     return struct.calcsize(IMAGE_HEADER) + (2 * (layers + 1) + 3) // 4 * 4
+
+
+def parameter_count(sizes: Sequence[int]) -> int:
+    """Weights and biases of a dense network: the sum of `in * out + out`."""
+    return sum(i * o + o for i, o in pairwise(sizes))
 
 
 def encode_metadata(labels: Sequence[str | int] | None) -> bytes:

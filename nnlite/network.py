@@ -70,7 +70,7 @@ class Network:
     def __init__(self, sizes: Sequence[int], hidden: str = "relu", output: str = "softmax", seed: int = 0) -> None:
         seed = check_integer("the seed", seed, 0)
         self._set_up(sizes, hidden, output)
-        count = self._parameter_count()
+        count = layout.parameter_count(self.sizes)
         try:
             self.parameters = np.zeros(count, np.float32)
         except MemoryError as error:
@@ -102,7 +102,7 @@ class Network:
             raise UsageError(f"hidden must be one of {', '.join(_HIDDEN)}, not '{hidden}'")
         if output not in _OUTPUT:
             raise UsageError(f"output must be one of {', '.join(_OUTPUT)}, not '{output}'")
-        count = self._parameter_count()
+        count = layout.parameter_count(self.sizes)
         if count > MAX_PARAMETERS:
             raise UsageError(
                 f"sizes {'-'.join(map(str, self.sizes))} make {count:,} parameters, a network may have "
@@ -115,13 +115,10 @@ class Network:
     def __setattr__(self, name: str, value: Any) -> None:
         """Check a value where it is given: the kernels get one kind of array, and what is saved can be loaded."""
         if name == "parameters":
-            value = _vector(name, value, self._parameter_count())
+            value = _vector(name, value, layout.parameter_count(self.sizes))
         elif value is not None and name in _RULES:
             value = _RULES[name](value, self.sizes)
         super().__setattr__(name, value)
-
-    def _parameter_count(self) -> int:
-        return sum(i * o + o for i, o in self._layers())
 
     def _layers(self) -> list[tuple[int, int]]:
         return list(zip(self.sizes, self.sizes[1:], strict=False))

@@ -7,7 +7,6 @@ and the plan says that it is not exact.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,7 +18,7 @@ from nnlite import layout
 from nnlite.checks import check_batch_size
 from nnlite.profile import Profile
 
-__all__ = ["Part", "Plan", "inference_bytes", "learning_bytes", "parameter_count", "plan"]
+__all__ = ["Part", "Plan", "inference_bytes", "learning_bytes", "plan"]
 
 _FLOAT_BYTES = 4
 
@@ -115,11 +114,6 @@ class Plan:
         }
 
 
-def parameter_count(sizes: Sequence[int]) -> int:
-    """Weights and biases of a dense network: the sum of `in * out + out`."""
-    return sum(i * o + o for i, o in itertools.pairwise(sizes))
-
-
 def inference_bytes(sizes: Sequence[int]) -> int:
     """Arena bytes of inference: two buffers of the widest layer (image_inference_bytes in C)."""
     return 2 * _FLOAT_BYTES * max(sizes)
@@ -131,7 +125,7 @@ def learning_bytes(sizes: Sequence[int], output: str, batch_size: int) -> dict[s
     Parameters are copied once; inputs, activations X and dA are kept for each sample of a batch.
     """
     return {
-        "parameters": _FLOAT_BYTES * parameter_count(sizes),
+        "parameters": _FLOAT_BYTES * layout.parameter_count(sizes),
         "inputs": _FLOAT_BYTES * batch_size * sizes[0],
         "activations X": _FLOAT_BYTES * batch_size * sum(sizes[1:]),
         "gradients dA": _FLOAT_BYTES * batch_size * sum(sizes[1:]),
@@ -145,7 +139,7 @@ def image_parts(net: PlannedNetwork) -> dict[str, int]:
     return {
         "image header": layout.image_header_bytes(len(net.sizes) - 1),
         "standardiser": 0 if net.mean is None else 2 * _FLOAT_BYTES * inputs,
-        "parameters": _FLOAT_BYTES * parameter_count(net.sizes),
+        "parameters": _FLOAT_BYTES * layout.parameter_count(net.sizes),
         "labels": -(-len(layout.encode_metadata(net.labels)) // 4) * 4,
     }
 
@@ -269,8 +263,8 @@ def _least_plan(profile: Profile, need: _Need) -> Plan:
 
 
 def _fits(net: PlannedNetwork, sizes: tuple[int, ...], profile: Profile, learn: bool, batch_size: int) -> bool:
-    fixed = sum(image_parts(net).values()) - _FLOAT_BYTES * parameter_count(net.sizes)
-    image = fixed + _FLOAT_BYTES * parameter_count(sizes)
+    fixed = sum(image_parts(net).values()) - _FLOAT_BYTES * layout.parameter_count(net.sizes)
+    image = fixed + _FLOAT_BYTES * layout.parameter_count(sizes)
     arena = inference_bytes(sizes)
     if learn:
         arena = max(arena, sum(learning_bytes(sizes, net.output, batch_size).values()))

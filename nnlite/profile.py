@@ -6,7 +6,6 @@ planner's business. How to write one's own is in docs/PROFILES.md.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -239,12 +238,6 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     def firmware(self) -> FirmwareMetadata:
         """What is known about the prebuilt firmware."""
         return msgspec.json.decode(self._prebuilt.metadata, type=FirmwareMetadata)
-
-    def firmware_metadata(self) -> dict[str, object]:
-        """The same as plain values, as it lies in the JSON file."""
-        content = json.loads(self._prebuilt.metadata)
-        assert isinstance(content, dict)
-        return content
 
 
 #: numbers that need a source

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nnlite import Network, image, plan
 from nnlite.errors import UsageError
-from nnlite.planner import parameter_count
+from nnlite.layout import parameter_count
 from nnlite.profile import Profile
 
 MICROBIT = Profile.load("microbit")

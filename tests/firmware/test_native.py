@@ -95,7 +95,7 @@ def test_decoding_anything_stays_inside_the_buffer(ask: Ask, data: bytes) -> Non
 
 def image(sizes: list[int], output: int = 1, flags: int = 0, metadata: bytes = b"", value: float = 0.5) -> bytes:
     """An image straight from docs/FORMAT.md, on purpose not by nnlite.image."""
-    count = planner.parameter_count(sizes)
+    count = layout.parameter_count(sizes)
     head = struct.pack(
         layout.IMAGE_HEADER, layout.IMAGE_MAGIC, 1, len(sizes) - 1, 1, output, 0, flags, len(metadata), count
     )
@@ -144,7 +144,7 @@ def test_each_check_refuses_with_its_own_number(ask: Ask, fault: ImageFault, at:
 def test_sums_that_leave_32_bits_are_refused(ask: Ask) -> None:
     """Sizes whose parameter counts add up to a small number modulo 2^32."""
     sizes = [65535, 65535, 65535, 2]
-    wrapped = planner.parameter_count(sizes) % 2**32
+    wrapped = layout.parameter_count(sizes) % 2**32
     table = struct.pack("<4H", *sizes)
     head = struct.pack(layout.IMAGE_HEADER, layout.IMAGE_MAGIC, 1, 3, 1, 1, 0, 0, 0, wrapped)
     assert ask("image", head + table + b"\0" * 64) == f"fault {ImageFault.PARAMETER_COUNT.value}"
