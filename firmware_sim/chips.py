@@ -17,6 +17,7 @@ from firmware_sim.peripherals.base import Constants, Peripheral, Refused, Timeli
 from firmware_sim.peripherals.clock import Clock
 from firmware_sim.peripherals.gpio import Gpio
 from firmware_sim.peripherals.nvmc import Nvmc
+from firmware_sim.peripherals.timer import Timer
 from firmware_sim.peripherals.uart import Uart
 from nnlite.profile import Profile
 
@@ -32,6 +33,9 @@ _TEMP = (
     | {0x540 + 4 * n: f"B{n}" for n in range(6)}
     | {0x560 + 4 * n: f"T{n}" for n in range(5)}
 )
+#: the last of the words that are left to the board's maker; this one says that it is simulated ("SIMU")
+_CUSTOMER = {0x0FC: "CUSTOMER[31]"}
+_SIMULATED = {0x0FC: 0x554D4953}
 _FICR_TEMP = {0x404 + 4 * n: f"TEMP[{n}]" for n in range(17)}
 
 
@@ -46,6 +50,7 @@ class Uicr(Words):
 
     def __init__(self, base: int, time: Timeline, nvmc: Nvmc, names: dict[int, str]) -> None:
         super().__init__("UICR", base, time, names, dict.fromkeys(names, 4294967295))
+        self.values |= _SIMULATED
         self._nvmc = nvmc
 
     def power_on(self) -> None:
@@ -93,7 +98,7 @@ class Chip:
             parts = {0x100: 0x52833, 0x130: 13, 0x134: revision}
             parts |= {offset: 0x300 + n for n, offset in enumerate(_FICR_TEMP)}  # the specimen's calibration
             self._add(0x10000000, 0x1000, Constants("FICR", 0x10000000, time, names, identity | sizes | parts))
-            self.uicr = Uicr(0x10001000, time, self.nvmc, {0x208: "APPROTECT"})
+            self.uicr = Uicr(0x10001000, time, self.nvmc, _CUSTOMER | {0x208: "APPROTECT"})
             self.temp = Words("TEMP", 0x4000C000, time, _TEMP, {})
             self._add(0x4000C000, 0x1000, self.temp)
             self._add(0x50000800, 0x400, Gpio("GPIO P1", 0x50000300, time))
@@ -101,7 +106,7 @@ class Chip:
             self._add(0xE000E000, 0x1000, self.system)
         else:
             self._add(0x10000000, 0x1000, Constants("FICR", 0x10000000, time, names, identity | sizes))
-            self.uicr = Uicr(0x10001000, time, self.nvmc, {0x004: "RBPCONF"})
+            self.uicr = Uicr(0x10001000, time, self.nvmc, _CUSTOMER | {0x004: "RBPCONF"})
             self.gpiote = Words("GPIOTE", 0x40006000, time, _NRF51_ERRATA, {})
             self._add(0x40006000, 0x1000, self.gpiote)
             rom = {0xFE0: "PERIPHID0", 0xFE4: "PERIPHID1", 0xFE8: "PERIPHID2", 0xFEC: "PERIPHID3"}
@@ -113,6 +118,7 @@ class Chip:
         self._add(0x40000000, 0x1000, self.clock)
         self._add(0x40002000, 0x1000, self.uart)
         self._add(0x4001E000, 0x1000, self.nvmc)
+        self._add(0x40008000, 0x1000, Timer("TIMER0", 0x40008000, time, profile.clock_hz))
         self._add(0x50000000, 0x1000, self.port0)
 
     def _add(self, start: int, size: int, peripheral: Peripheral) -> None:

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnlite import image, layout
+from nnlite import image
 from nnlite.errors import (
     DataError,
-    DeviceError,
     DoesNotFitError,
     IncompatibleError,
     IntegrityError,
@@ -25,23 +24,34 @@ from nnlite.errors import (
     UsageError,
 )
 from nnlite.link.client import Client, Progress, Statistics
-from nnlite.link.discover import find_port
+from nnlite.link.discover import await_board, find_port
 from nnlite.link.port import open_port
 from nnlite.link.protocol import Hello as DeviceInfo
 from nnlite.link.protocol import ModelReply as ServingModel
 from nnlite.link.protocol import Slot
-from nnlite.link.transfer import split_rows
 from nnlite.link.wire import Optimizer, Region
-from nnlite.network import Floats, Label, Network, as_samples, decide
+from nnlite.network import Floats, Network, as_samples, decide
 from nnlite.planner import plan
 from nnlite.profile import Profile
-from nnlite.training import TrainingArguments, check_training_arguments, encode_labels, encode_targets
+from nnlite.streams import Latency, Shape, learn_rows, run_rows, training_rows
+from nnlite.training import check_training_arguments
+from nnlite.trial import Trial
 
-__all__ = ["Device", "DeviceInfo", "Learned", "Progress", "ServingModel", "Shape", "Slot", "Statistics", "find_port"]
+__all__ = [
+    "Answer",
+    "Device",
+    "DeviceInfo",
+    "Latency",
+    "Learned",
+    "Progress",
+    "ServingModel",
+    "Shape",
+    "Slot",
+    "Statistics",
+    "find_port",
+]
 
 _FLOAT_BYTES = 4
-#: a LEARN frame holds rows for about so much computing, so that progress shows and Ctrl-C is heard
-_LEARN_FRAME_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -61,23 +71,19 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Shape:
-    """The serving model apart from its parameters; what a plan and the data checks need.
+class Answer:
+    """What the device makes of one sample.
 
     Attributes
     ----------
-    sizes, output, mean, labels : as of a `Network`.
+    outputs : probabilities of a softmax network, else the outputs themselves, (outputs,) float32.
+    label : of a softmax network the label; else the outputs.
+    latency : what it took.
     """
 
-    sizes: tuple[int, ...]
-    output: str
-    mean: Floats | None
-    labels: tuple[Label, ...] | None
-
-    @property
-    def multiply_accumulates(self) -> int:
-        """About so many of them for one sample."""
-        return layout.parameter_count(self.sizes)
+    outputs: Floats
+    label: Any
+    latency: Latency
 
 
 class Device:
@@ -88,10 +94,12 @@ class Device:
     Parameters
     ----------
     client : a client on an open port; `Device.open` makes one.
+    port : its name, where `reopen` looks first.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, port: str | None = None) -> None:
         self._client = client
+        self._port = port
         self._serving: ServingModel | None = None
         self._shapes: dict[bytes, Shape] = {}  # by digest
         self._session_open = False
@@ -113,9 +121,10 @@ class Device:
         DeviceTimeoutError : nothing answers there.
         IncompatibleError : another version of the protocol.
         """
-        client = Client(open_port(find_port(port)))
+        name = find_port(port)
+        client = Client(open_port(name))
         try:
-            return cls(client)
+            return cls(client, name)
         except BaseException:
             client.close()
             raise
@@ -132,10 +141,28 @@ class Device:
         """Give the port back. The device keeps what it has."""
         self._client.close()
 
+    def reopen(self, seconds: float) -> str:
+        """After the port vanished, wait for the same board at whatever port it comes back. Returns the port's name.
+
+        Raises
+        ------
+        PortError : it did not come back within `seconds`.
+        """
+        self.close()
+        self._port = await_board(self._info.unique_id, seconds, self._port)
+        self._client = Client(open_port(self._port))
+        self._info = self._hello()
+        return self._port
+
     @property
     def statistics(self) -> Statistics:
         """What went over the line since the port was opened."""
         return self._client.statistics
+
+    @property
+    def known(self) -> DeviceInfo:
+        """What the device said about itself last; nothing is sent."""
+        return self._info
 
     def info(self) -> DeviceInfo:
         """What the device says about itself now."""
@@ -167,20 +194,42 @@ class Device:
         IncompatibleError : this version has no profile of the board.
         IntegrityError : what the device read back is not what was sent.
         """
-        data = image.encode_image(net)
-        digest = image.image_digest(data)
-        self._check_plan(net, learn=False, batch_size=1)
-        if len(data) > self._info.slot_image_bytes:
-            raise DoesNotFitError(
-                f"the image takes {len(data):,} bytes, a slot of this device holds {self._info.slot_image_bytes:,}; "
-                "nothing was sent. Train a smaller network"
-            )
+        data = self._image(net)
         with self._session():
-            self._serving = self._client.flash(data, digest, progress)
-            if self._serving.digest != digest:
-                raise IntegrityError("the device committed another model than the one that was sent; flash it again")
-            self._shapes[digest] = Shape(net.sizes, net.output, net.mean, net.labels)
+            self._serving = self._send(data, progress)
+            self._shapes[self._serving.digest] = _shape_of(net)
             return self._serving
+
+    @contextmanager
+    def trial(self, net: Network) -> Iterator[Trial]:
+        """Let a network serve inside the `with` only: it is sent, checked and run as by `flash`, but not committed.
+
+        What served before serves again afterwards, also after a cut. The other slot's model, which `rollback` would
+        go back to, is written over.
+
+        Raises
+        ------
+        As `flash`.
+        """
+        data = self._image(net)
+        with self._session():
+            self._send(data, trial=True)
+            yield Trial(self._client, _shape_of(net), len(data))
+            self._info = self._hello()  # which ends it
+
+    def echo(self, payload: bytes) -> bytes:
+        """Send bytes, at most `echo_bytes` of them, that the device gives back."""
+        with self._session():
+            return self._client.echo(payload)
+
+    @property
+    def echo_bytes(self) -> int:
+        """Most bytes of an `echo`."""
+        return self._client.echo_bytes
+
+    def clock(self) -> float:
+        """Seconds by the clock that the link goes by: simulated ones for a board in this process."""
+        return self._client.clock()
 
     def verify(self, net: Network | None = None) -> ServingModel:
         """Have the device digest its serving model anew, and compare it with a network if one is given.
@@ -242,6 +291,19 @@ class Device:
         outputs, shape = self._run(X, False, progress)
         return decide(outputs, shape.output, shape.labels)
 
+    def answer(self, x: npt.ArrayLike) -> Answer:
+        """One sample's outputs, and how long they took: raw x (inputs,) -> probabilities, or linear outputs.
+
+        Raises
+        ------
+        DataError, IncompatibleError : as `decision_function`.
+        """
+        with self._session():
+            shape = self._shape()
+            sample = as_samples(np.asarray(x)[None], shape.sizes[0])
+            outputs, latency = run_rows(self._client, shape, sample, shape.output == "softmax")
+            return Answer(outputs[0], decide(outputs, shape.output, shape.labels)[0], latency)
+
     def learn(
         self,
         X: npt.ArrayLike,
@@ -273,14 +335,14 @@ class Device:
         how = check_training_arguments(epochs, batch_size, learning_rate, optimizer)
         with self._session():
             shape = self._shape()
-            rows = _training_rows(shape, X, y)
+            rows = training_rows(shape, X, y)
             self._check_plan(shape, learn=True, batch_size=how.batch_size)
             if not rows.size:
                 raise DataError("there are no samples to learn from")
             try:
                 optimizer_code = Optimizer[how.optimizer.upper()]
                 self._client.learn_begin(float(how.learning_rate), how.batch_size, optimizer_code)
-                loss = [self._learn_epoch(shape, rows, how, n, progress) for n in range(how.epochs)]
+                loss = [learn_rows(self._client, shape, rows, how, epoch, progress)[0] for epoch in range(how.epochs)]
                 self._serving = self._client.learn_commit(self._serving_model().length)
             except BaseException:
                 with suppress(NNLiteError):  # what went wrong first is what counts
@@ -307,6 +369,26 @@ class Device:
         if image.image_digest(data) != self._serving.digest:
             raise IntegrityError("the model that was read does not match the device's digest of it; pull it again")
         return image.decode_image(data)
+
+    # ---- images
+
+    def _image(self, net: Network) -> bytes:
+        """The image of a network that fits."""
+        data = image.encode_image(net)
+        self._check_plan(net, learn=False, batch_size=1)
+        if len(data) > self._info.slot_image_bytes:
+            raise DoesNotFitError(
+                f"the image takes {len(data):,} bytes, a slot of this device holds {self._info.slot_image_bytes:,}; "
+                "nothing was sent. Train a smaller network"
+            )
+        return data
+
+    def _send(self, data: bytes, progress: Progress | None = None, trial: bool = False) -> ServingModel:
+        digest = image.image_digest(data)
+        reply = self._client.flash(data, digest, progress, trial)
+        if reply.digest != digest:
+            raise IntegrityError("the device took another model than the one that was sent; flash it again")
+        return reply
 
     # ---- sessions
 
@@ -363,74 +445,14 @@ class Device:
         if not answer.fits:
             raise DoesNotFitError("; ".join(answer.reasons) + "; nothing was sent")
 
-    # ---- streams
-
     def _run(self, X: npt.ArrayLike, probabilities: bool, progress: Progress | None) -> tuple[Floats, Shape]:
         with self._session():
             shape = self._shape()
             if probabilities and shape.output != "softmax":
                 raise UsageError("a linear network has no probabilities; use predict for its outputs")
-            inputs, outputs = shape.sizes[0], shape.sizes[-1]
-            samples = as_samples(X, inputs)
-            results = np.empty((len(samples), outputs), np.float32)
-            done = 0
-            frame_rows = self._client.reply_words // outputs
-            for frame in split_rows(samples.astype("<f4").tobytes(), inputs, self._client.frame_words, frame_rows):
-                work_seconds = self._client.timing.compute_seconds(frame.rows, shape.multiply_accumulates)
-                reply = self._client.run(frame, probabilities, outputs, work_seconds)
-                data = reply.outputs
-                if frame.rows and not data:
-                    data = self._client.read(Region.OUTPUT, 0, outputs * _FLOAT_BYTES)
-                if reply.rows != frame.rows or len(data) != frame.rows * outputs * _FLOAT_BYTES:
-                    raise DeviceError(
-                        f"the device answered {reply.rows} rows in {len(data)} bytes to {frame.rows} rows of {outputs} "
-                        "outputs; put the firmware of this version on it ('nnlite firmware')"
-                    )
-                results[done : done + frame.rows] = np.frombuffer(data, "<f4").reshape(-1, outputs)
-                done += frame.rows
-                if progress is not None and frame.rows:
-                    progress(done, len(samples))
-            return results, shape
-
-    def _learn_epoch(
-        self,
-        shape: Shape,
-        rows: npt.NDArray[np.uint32],
-        how: TrainingArguments,
-        epoch: int,
-        progress: Progress | None,
-    ) -> float:
-        """One pass over the rows. Returns the mean loss."""
-        count, row_words = rows.shape
-        work, timing = shape.multiply_accumulates, self._client.timing
-        frame_rows = int(_LEARN_FRAME_SECONDS / timing.compute_seconds(1, 3 * work))
-        position = epoch * count * row_words
-        done, loss = epoch * count, 0.0
-        for frame in split_rows(rows.tobytes(), row_words, self._client.frame_words, frame_rows, position):
-            # Forward and dA for each row; the update for those that earlier frames left in the batch as well.
-            work_seconds = timing.compute_seconds(frame.rows, 2 * work)
-            work_seconds += timing.compute_seconds(frame.rows + how.batch_size - 1, work)
-            reply = self._client.learn(frame, frame.last, work_seconds)
-            done += frame.rows
-            loss += reply.loss
-            if reply.samples_seen != done:
-                raise DeviceError(
-                    f"the device has seen {reply.samples_seen} samples where {done} were sent; the run is discarded. "
-                    "Put the firmware of this version on it ('nnlite firmware')"
-                )
-            if progress is not None and frame.rows:
-                progress(done, how.epochs * count)
-        return loss / float(count)
+            samples = as_samples(X, shape.sizes[0])
+            return run_rows(self._client, shape, samples, probabilities, progress)[0], shape
 
 
-def _training_rows(shape: Shape, X: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.uint32]:
-    """Rows as LEARN takes them, 32-bit words: the raw sample, then the class or the targets."""
-    samples = as_samples(X, shape.sizes[0])
-    if shape.output == "softmax":
-        targets = encode_labels(y, shape.labels, shape.sizes[-1]).astype("<u4")[:, None]
-    else:
-        targets = encode_targets(y, shape.sizes[-1]).astype("<f4").view("<u4")
-    if len(targets) != len(samples):
-        raise DataError(f"there are {len(samples)} samples and {len(targets)} targets; they must be as many")
-    rows: npt.NDArray[np.uint32] = np.hstack([samples.astype("<f4").view("<u4"), targets])
-    return rows
+def _shape_of(net: Network) -> Shape:
+    return Shape(net.sizes, net.output, net.mean, net.labels)

@@ -79,8 +79,9 @@ def info(port: PortOption = None, as_json: JsonOption = False, quiet: QuietOptio
 
 def _about(info: Hello) -> str:
     """What a person wants to know of HELLO; --json has all of it."""
+    simulated = ", simulated" if info.simulated else ""
     rows = [
-        ("board", f"{info.board}, {info.clock_hz / 1e6:g} MHz, chip {info.unique_id}"),
+        ("board", f"{info.board}, {info.clock_hz / 1e6:g} MHz, chip {info.unique_id}{simulated}"),
         ("firmware", f"{info.firmware}, protocol {' to '.join(map(str, sorted(set(info.protocol))))}"),
         ("room", f"{info.slot_image_bytes:,} bytes of flash for a model, {info.arena_bytes:,} of RAM for its work"),
     ]

@@ -47,7 +47,8 @@ def _behind(finding: Finding) -> str:
         return finding.trouble
     serving = finding.hello.serving
     model = "no model" if serving is None else f"model of generation {serving.generation}"
-    return f"{finding.hello.board}, firmware {finding.hello.firmware}, {model}, id:{finding.hello.unique_id}"
+    simulated = "simulated " if finding.hello.simulated else ""
+    return f"{simulated}{finding.hello.board}, firmware {finding.hello.firmware}, {model}, id:{finding.hello.unique_id}"
 
 
 def monitor(port: PortOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:

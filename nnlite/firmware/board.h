@@ -19,6 +19,13 @@ void board_init(void);
 /* Word 0 or 1 of the chip's unique id. */
 uint32_t board_unique_id(unsigned word);
 
+/* A counter that runs freely, board_tick_hz times a second, and wraps. */
+uint32_t board_ticks(void);
+uint32_t board_tick_hz(void);
+
+/* Whether the board says of itself that it is simulated. */
+bool board_is_simulated(void);
+
 /* Take one byte out of the receive FIFO. False when it is empty. */
 bool board_uart_read(uint8_t *byte);
 

@@ -66,6 +66,9 @@ static void drop_unfinished(void)
 {
     device.receiving_image = false;
     model_reset(&device.model);
+    if (device.slots.on_trial) {
+        slots_boot(&device.slots);
+    }
 }
 
 static refusal_t hello(const request_t *request)
@@ -107,6 +110,10 @@ static refusal_t hello(const request_t *request)
         put_slot_field(slot);
     }
     put_field(HELLO_FIELD_BAUD_RATES, UART_BAUD);
+    put_field(HELLO_FIELD_TICK_HZ, board_tick_hz());
+    reply_put_u8(HELLO_FIELD_SIMULATED);
+    reply_put_u8(1);
+    reply_put_u8(board_is_simulated());
     reply_put_u8(HELLO_FIELD_LAST_ERROR);
     reply_put_u8(2);
     reply_put_u8(reply_last_refusal().status);
@@ -122,11 +129,29 @@ static void put_model(void)
     reply_put_bytes((const uint8_t *)record->digest, DIGEST_BYTES);
 }
 
+/* It has no generation. */
+static void put_model_on_trial(void)
+{
+    reply_put_u32(0);
+    reply_put_u32(device.image_length);
+    reply_put_bytes((const uint8_t *)device.image_digest, DIGEST_BYTES);
+}
+
+static refusal_t echo(const request_t *request)
+{
+    const uint32_t room = PAYLOAD_BYTES - REPLY_HEADER_LENGTH;
+    if (request->length > room) {
+        return refuse(STATUS_BAD_MESSAGE, request->type, request->length, room);
+    }
+    reply_put_bytes(request->payload, request->length);
+    return accept();
+}
+
 static refusal_t verify(void)
 {
     unsigned active = device.slots.active;
     refusal_t refusal = expect_model();
-    if (device.receiving_image) {
+    if (device.receiving_image || device.slots.on_trial) {
         return refuse(STATUS_BAD_STATE, 0, 0,
                       0); /* the boot rule would forget what is known of the slot being filled */
     }
@@ -144,7 +169,7 @@ static refusal_t verify(void)
 
 static refusal_t rollback(void)
 {
-    if (device.model.learning || device.receiving_image) {
+    if (device.model.learning || device.receiving_image || device.slots.on_trial) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
     refusal_t refusal = slots_rollback(&device.slots);
@@ -171,7 +196,7 @@ static void put_credit(void)
 static refusal_t flash_begin(const request_t *request)
 {
     uint32_t length = load_u32(request->payload);
-    if (device.model.learning) {
+    if (device.model.learning || device.slots.on_trial) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
     if (length > SLOT_IMAGE_BYTES) {
@@ -210,18 +235,32 @@ static refusal_t flash_data(const request_t *request)
     return accept();
 }
 
-static refusal_t flash_commit(void)
+static refusal_t flash_commit(const request_t *request)
 {
     if (!device.receiving_image || device.image_next != device.image_length) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
     device.receiving_image = false;
     model_reset(&device.model);
+    if ((request->flags & COMMIT_FLAG_TRIAL) != 0) {
+        refusal_t refusal = slots_try(&device.slots, device.image_length, device.image_digest);
+        if (refusal.status == STATUS_OK) {
+            put_model_on_trial();
+        }
+        return refusal;
+    }
     refusal_t refusal = slots_commit(&device.slots, device.image_length, device.image_digest, 0);
     if (refusal.status == STATUS_OK) {
         put_model();
     }
     return refusal;
+}
+
+/* How long a request of RUN or LEARN took: computing, and all of it. */
+static void put_times(uint8_t *at, const request_t *request)
+{
+    store_u32(at, device.model.ticks);
+    store_u32(at + 4, board_ticks() - request->arrived);
 }
 
 /* What RUN and LEARN share: a position, then words. */
@@ -246,7 +285,10 @@ static refusal_t run(const request_t *request)
     uint32_t rows = 0;
     uint32_t row_bytes = 4 * device.slots.model.outputs;
     bool probabilities = (request->flags & RUN_FLAG_PROBABILITIES) != 0;
-    reply_put_u32(0); /* rows and words, known at the end */
+    device.model.ticks = 0;
+    for (uint32_t i = 0; i < RUN_REPLY_LENGTH / 4; i++) {
+        reply_put_u32(0); /* known at the end */
+    }
     for (uint32_t at = RUN_HEADER_LENGTH; refusal.status == STATUS_OK && at < request->length; at += 4) {
         bool completed;
         refusal = model_run_word(&device.model, &device.slots.model, load_u32(request->payload + at), probabilities,
@@ -267,6 +309,7 @@ static refusal_t run(const request_t *request)
     }
     store_u16(reply_payload() + REPLY_HEADER_LENGTH, rows);
     store_u16(reply_payload() + REPLY_HEADER_LENGTH + 2, words);
+    put_times(reply_payload() + REPLY_HEADER_LENGTH + 4, request);
     return refusal;
 }
 
@@ -287,6 +330,9 @@ static refusal_t read(const request_t *request)
     } else if (request->payload[0] == REGION_OUTPUT && device.model.outputs != 0 && !device.model.learning) {
         bytes = (const uint8_t *)device.model.outputs;
         size = 4 * device.slots.model.outputs;
+    } else if (request->payload[0] == REGION_LEARNED && device.model.learning) {
+        bytes = (const uint8_t *)device.model.parameters;
+        size = 4 * device.slots.model.parameter_count;
     } else {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
@@ -334,6 +380,7 @@ static refusal_t learn(const request_t *request)
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
     refusal_t refusal = open_stream(request);
+    device.model.ticks = 0;
     for (uint32_t at = RUN_HEADER_LENGTH; refusal.status == STATUS_OK && at < request->length; at += 4) {
         refusal = model_learn_word(&device.model, &device.slots.model, load_u32(request->payload + at), &loss);
     }
@@ -345,6 +392,9 @@ static refusal_t learn(const request_t *request)
     }
     reply_put_u32(device.model.samples_seen);
     reply_put_u32(bits_of_float(loss));
+    reply_put_u32(0);
+    reply_put_u32(0);
+    put_times(reply_payload() + REPLY_HEADER_LENGTH + 8, request);
     return refusal;
 }
 
@@ -353,7 +403,7 @@ static refusal_t learn_commit(void)
 {
     const image_t *image = &device.slots.model;
     uint32_t digest[8];
-    if (!device.model.learning || device.model.filled != 0 || device.model.batch_filled != 0) {
+    if (!device.model.learning || device.model.filled != 0 || device.model.batch_filled != 0 || device.slots.on_trial) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
     device.model.learning = false;
@@ -391,10 +441,16 @@ static refusal_t learn_abort(void)
 /* The flags that a message knows; all others are reserved. */
 static uint8_t known_flags(uint8_t type)
 {
-    if (type == MESSAGE_RUN) {
+    switch (type) {
+    case MESSAGE_FLASH_COMMIT:
+        return COMMIT_FLAG_TRIAL;
+    case MESSAGE_RUN:
         return RUN_FLAG_PROBABILITIES;
+    case MESSAGE_LEARN:
+        return LEARN_FLAG_END_OF_EPOCH;
+    default:
+        return 0;
     }
-    return type == MESSAGE_LEARN ? LEARN_FLAG_END_OF_EPOCH : 0;
 }
 
 refusal_t messages_carry_out(const request_t *request)
@@ -413,6 +469,8 @@ refusal_t messages_carry_out(const request_t *request)
     case MESSAGE_ROLLBACK:
         refusal = expect_length(request, 0);
         return refusal.status == STATUS_OK ? rollback() : refusal;
+    case MESSAGE_ECHO:
+        return echo(request);
     case MESSAGE_FLASH_BEGIN:
         refusal = expect_length(request, FLASH_BEGIN_REQUEST_LENGTH);
         return refusal.status == STATUS_OK ? flash_begin(request) : refusal;
@@ -420,7 +478,7 @@ refusal_t messages_carry_out(const request_t *request)
         return flash_data(request);
     case MESSAGE_FLASH_COMMIT:
         refusal = expect_length(request, 0);
-        return refusal.status == STATUS_OK ? flash_commit() : refusal;
+        return refusal.status == STATUS_OK ? flash_commit(request) : refusal;
     case MESSAGE_RUN:
         return run(request);
     case MESSAGE_READ:

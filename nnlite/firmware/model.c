@@ -38,6 +38,7 @@ void model_reset(model_t *model)
     model->position = 0;
     model->filled = 0;
     model->outputs = 0;
+    model->ticks = 0;
 }
 
 refusal_t model_seek(model_t *model, uint32_t position)
@@ -96,7 +97,10 @@ refusal_t model_run_word(model_t *model, const image_t *image, uint32_t word, bo
     }
     model->filled = 0;
     *completed = true;
-    return model_run_row(model, image, sample, probabilities);
+    uint32_t start = board_ticks();
+    refusal_t refusal = model_run_row(model, image, sample, probabilities);
+    model->ticks += board_ticks() - start;
+    return refusal;
 }
 
 refusal_t model_learn_begin(model_t *model, const image_t *image, float learning_rate, uint32_t batch_size,
@@ -152,17 +156,22 @@ refusal_t model_learn_flush(model_t *model, const image_t *image)
     }
     uint32_t samples = model->batch_filled;
     model->batch_filled = 0;
-    if (samples != 0 && !nn_apply(&image->shape, model->parameters, model->activations, model->gradients, samples,
-                                  model->learning_rate)) {
-        return refuse(STATUS_NON_FINITE, NON_FINITE_PARAMETER, model->samples_seen, 0);
+    if (samples == 0) {
+        return accept();
     }
-    return accept();
+    uint32_t start = board_ticks();
+    bool good =
+        nn_apply(&image->shape, model->parameters, model->activations, model->gradients, samples, model->learning_rate);
+    model->ticks += board_ticks() - start;
+    return good ? accept() : refuse(STATUS_NON_FINITE, NON_FINITE_PARAMETER, model->samples_seen, 0);
 }
 
 /* One training step when the batch size is 1. */
 __attribute__((noinline)) static refusal_t model_train_row(model_t *model, const image_t *image, float *loss)
 {
+    uint32_t start = board_ticks();
     refusal_t refusal = learn_row(model, image, loss);
+    model->ticks += board_ticks() - start;
     if (refusal.status == STATUS_OK && model->batch_filled == model->batch_size) {
         return model_learn_flush(model, image);
     }

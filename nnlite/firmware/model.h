@@ -14,6 +14,7 @@ typedef struct {
     uint32_t filled;      /* words of the row that is coming in */
     uint32_t row_start;   /* position of its first word */
     const float *outputs; /* of the last row that ran; null before */
+    uint32_t ticks;       /* of computing, summed up until somebody sets it to 0 */
 
     /* learning only; all three lie in the arena */
     float *parameters;

@@ -55,13 +55,14 @@ static void handle(const request_t *request)
 /* A frame that cannot be read: perhaps the one that the laptop waits for. */
 static void handle_broken(void)
 {
-    request_t request = {MESSAGE_FLASH_DATA, 0, link.session, link.sequence, 0, 0};
+    request_t request = {MESSAGE_FLASH_DATA, 0, link.session, link.sequence, 0, 0, 0};
     messages_repeat_credit(&request);
 }
 
 static void handle_frame(const frame_decoder_t *frame)
 {
     request_t request;
+    request.arrived = board_ticks();
     if (!frame_decoder_whole(frame) || frame->length < FRAME_HEADER_LENGTH + FRAME_CRC_BYTES) {
         handle_broken();
         return;

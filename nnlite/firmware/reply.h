@@ -22,6 +22,7 @@ typedef struct {
     uint16_t sequence;
     const uint8_t *payload;
     uint32_t length;
+    uint32_t arrived; /* board_ticks when its last byte had come */
 } request_t;
 
 /* Start the reply to a request: its header, and STATUS_OK as the status word. */

@@ -74,6 +74,7 @@ static uint8_t slot_state(unsigned slot, image_t *image)
 void slots_boot(slots_t *slots)
 {
     slots->active = NO_SLOT;
+    slots->on_trial = false;
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         const slot_record_t *record = slots_record(slot);
         slot_info_t *info = &slots->info[slot];
@@ -98,6 +99,9 @@ void slots_boot(slots_t *slots)
 
 unsigned slots_spare(const slots_t *slots)
 {
+    if (slots->on_trial) {
+        return slots->active;
+    }
     return slots->active == 0 ? 1 : 0;
 }
 
@@ -139,6 +143,38 @@ static uint32_t highest_generation(const slots_t *slots)
     return a > b ? a : b;
 }
 
+/* Is the image in a slot the one announced, and can it run here? */
+static refusal_t check_image(unsigned slot, uint32_t length, const uint32_t digest[8], image_t *image)
+{
+    uint32_t read_back[8];
+    blake2s(slots_image(slot), length, read_back);
+    if (!same_digest(read_back, digest)) {
+        return refuse(STATUS_BAD_DIGEST, 0, 0, 0);
+    }
+    uint8_t fault = image_parse(slots_image(slot), length, image);
+    if (fault != 0) {
+        return refuse(STATUS_BAD_IMAGE, fault, 0, 0);
+    }
+    if (image_inference_bytes(image) > ARENA_BYTES) {
+        return refuse(STATUS_NO_MEMORY, 0, image_inference_bytes(image), ARENA_BYTES);
+    }
+    return accept();
+}
+
+refusal_t slots_try(slots_t *slots, uint32_t length, const uint32_t digest[8])
+{
+    unsigned spare = slots_spare(slots);
+    image_t image;
+    refusal_t refusal = check_image(spare, length, digest, &image);
+    if (refusal.status == STATUS_OK) {
+        slots->active = (uint8_t)spare;
+        slots->on_trial = true;
+        slots->model = image;
+        slots->info[spare].length = length;
+    }
+    return refusal;
+}
+
 refusal_t slots_commit(slots_t *slots, uint32_t length, const uint32_t digest[8], uint16_t flags)
 {
     unsigned spare = slots_spare(slots);
@@ -148,17 +184,9 @@ refusal_t slots_commit(slots_t *slots, uint32_t length, const uint32_t digest[8]
         uint32_t words[RECORD_BYTES / 4];
     } next;
 
-    uint32_t read_back[8];
-    blake2s(slots_image(spare), length, read_back);
-    if (!same_digest(read_back, digest)) {
-        return refuse(STATUS_BAD_DIGEST, 0, 0, 0);
-    }
-    uint8_t fault = image_parse(slots_image(spare), length, &image);
-    if (fault != 0) {
-        return refuse(STATUS_BAD_IMAGE, fault, 0, 0);
-    }
-    if (image_inference_bytes(&image) > ARENA_BYTES) {
-        return refuse(STATUS_NO_MEMORY, 0, image_inference_bytes(&image), ARENA_BYTES);
+    refusal_t refusal = check_image(spare, length, digest, &image);
+    if (refusal.status != STATUS_OK) {
+        return refusal;
     }
 
     for (unsigned i = 0; i < RECORD_BYTES / 4; i++) {

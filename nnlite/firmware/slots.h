@@ -38,6 +38,7 @@ typedef struct {
 typedef struct {
     slot_info_t info[SLOT_COUNT];
     uint8_t active; /* NO_SLOT for none */
+    bool on_trial;  /* the active slot's image has no record: the next slots_boot forgets it */
     image_t model;  /* of the active slot */
 } slots_t;
 
@@ -47,7 +48,7 @@ void slots_boot(slots_t *slots);
 const slot_record_t *slots_record(unsigned slot);
 const uint8_t *slots_image(unsigned slot);
 
-/* The slot that may be written. */
+/* The slot that may be written: never the one with the model that a restart would choose. */
 unsigned slots_spare(const slots_t *slots);
 
 /* Erase the spare slot's record page, then the pages of an image of `length` bytes. */
@@ -59,6 +60,10 @@ void slots_program(const slots_t *slots, uint32_t offset, const uint8_t *bytes, 
 /* Read the spare slot back, check it, and make it the one that serves: record first, commit word last.
    When it is refused, the old model serves on. */
 refusal_t slots_commit(slots_t *slots, uint32_t length, const uint32_t digest[8], uint16_t flags);
+
+/* Read the spare slot back, check it, and let it serve without a record. When it is refused, the old model serves
+   on. */
+refusal_t slots_try(slots_t *slots, uint32_t length, const uint32_t digest[8]);
 
 /* Retire the model that serves; the other slot's takes its place. */
 refusal_t slots_rollback(slots_t *slots);

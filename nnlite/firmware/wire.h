@@ -51,6 +51,7 @@ enum { /* Message */
     MESSAGE_HELLO = 1,
     MESSAGE_VERIFY = 2,
     MESSAGE_ROLLBACK = 3,
+    MESSAGE_ECHO = 4,
     MESSAGE_FLASH_BEGIN = 16,
     MESSAGE_FLASH_DATA = 17,
     MESSAGE_FLASH_COMMIT = 18,
@@ -106,6 +107,11 @@ enum { /* NonFinite */
 enum { /* Region */
     REGION_IMAGE = 0,
     REGION_OUTPUT = 1,
+    REGION_LEARNED = 2,
+};
+
+enum { /* CommitFlag */
+    COMMIT_FLAG_TRIAL = 1,
 };
 
 enum { /* RunFlag */
@@ -146,6 +152,8 @@ enum { /* HelloField */
     HELLO_FIELD_SLOT = 15,
     HELLO_FIELD_BAUD_RATES = 16,
     HELLO_FIELD_LAST_ERROR = 17,
+    HELLO_FIELD_TICK_HZ = 18,
+    HELLO_FIELD_SIMULATED = 19,
 };
 #define SLOT_FIELD_LENGTH 48u
 #define HELLO_REQUEST_LENGTH 4u
@@ -154,10 +162,10 @@ enum { /* HelloField */
 #define FLASH_DATA_HEADER_LENGTH 4u
 #define FLASH_CREDIT_REPLY_LENGTH 8u
 #define RUN_HEADER_LENGTH 4u
-#define RUN_REPLY_LENGTH 4u
+#define RUN_REPLY_LENGTH 12u
 #define READ_REQUEST_LENGTH 12u
 #define LEARN_BEGIN_REQUEST_LENGTH 8u
 #define LEARN_BEGIN_REPLY_LENGTH 4u
-#define LEARN_REPLY_LENGTH 8u
+#define LEARN_REPLY_LENGTH 16u
 
 #endif

@@ -22,7 +22,7 @@ from nnlite.link.refusal import refusal_error
 from nnlite.link.timing import ATTEMPTS, PATIENCE_SECONDS, Timing, line_seconds
 from nnlite.link.transfer import FlashTransfer, ReadTransfer, StreamFrame
 from nnlite.link.trouble import vanished
-from nnlite.link.wire import LearnFlag, Message, Optimizer, Region, RunFlag
+from nnlite.link.wire import CommitFlag, LearnFlag, Message, Optimizer, Region, RunFlag
 
 __all__ = ["Client", "Progress", "Statistics"]
 
@@ -79,7 +79,7 @@ class Client:
         self._line_is_clean = False  # whether the device surely holds no half frame
         self._unanswered: tuple[Frame, float] | None = None  # an interrupted request and its deadline
         self._statistics = Statistics()
-        self._timing = Timing(1, 1, 0, 0)
+        self._timing = Timing(1, 1, 0, 0, 1)
         self._payload_bytes = 0
 
     @property
@@ -97,6 +97,15 @@ class Client:
         """32-bit words of output that fit a RUN reply."""
         header = protocol.REPLY_HEADER_BYTES + struct.calcsize(wire.RUN_REPLY)
         return (self._payload_bytes - header) // _WORD_BYTES
+
+    @property
+    def echo_bytes(self) -> int:
+        """Bytes that fit an ECHO and its answer."""
+        return self._payload_bytes - protocol.REPLY_HEADER_BYTES
+
+    def clock(self) -> float:
+        """Seconds by the clock that deadlines follow: the port's own, if it has one."""
+        return self._clock()
 
     @property
     def timing(self) -> Timing:
@@ -121,6 +130,10 @@ class Client:
         """Take in, for a short while, what the device says without being asked; a `Tap` on the port shows it."""
         self._receive(0)
 
+    def echo(self, payload: bytes) -> bytes:
+        """What the device makes of a payload that it is to give back as it is."""
+        return self._request(Message.ECHO, payload, body_bytes=len(payload))
+
     def verify(self) -> ModelReply:
         """The serving model, digested anew from flash."""
         return self._model_request(Message.VERIFY, self._timing.verify_seconds())
@@ -129,15 +142,16 @@ class Client:
         """Take the serving model out of service and go back to the other one."""
         return self._model_request(Message.ROLLBACK, self._timing.verify_seconds())
 
-    def flash(self, image: bytes, digest: bytes, progress: Progress | None = None) -> ModelReply:
-        """Send an image into the slot that does not serve, and commit it."""
+    def flash(self, image: bytes, digest: bytes, progress: Progress | None = None, trial: bool = False) -> ModelReply:
+        """Send an image into the slot that does not serve, and commit it, or let it serve until the next HELLO."""
         size = len(image)
         request = protocol.flash_begin_request(size, digest)
         body = self._request(Message.FLASH_BEGIN, request, self._timing.erase_seconds(size), _CREDIT_BYTES)
         block_bytes = self._payload_bytes - struct.calcsize(wire.FLASH_DATA_HEADER)
         credit = protocol.decode_credit(Message.FLASH_BEGIN, body)
         self._send_image(image, FlashTransfer(size, block_bytes, credit), progress)
-        reply = self._model_request(Message.FLASH_COMMIT, self._timing.commit_seconds(size))
+        flags = CommitFlag.TRIAL if trial else 0
+        reply = self._model_request(Message.FLASH_COMMIT, self._timing.commit_seconds(size), flags)
         self._timing = replace(self._timing, slot_bytes=max(size, self._timing.slot_bytes))
         return reply
 
@@ -190,8 +204,8 @@ class Client:
 
     # ---- requests
 
-    def _model_request(self, message: Message, work_seconds: float) -> ModelReply:
-        return protocol.decode_model(message, self._request(message, b"", work_seconds, _MODEL_BYTES))
+    def _model_request(self, message: Message, work_seconds: float, flags: int = 0) -> ModelReply:
+        return protocol.decode_model(message, self._request(message, b"", work_seconds, _MODEL_BYTES, flags))
 
     def _request(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from nnlite.link.port import open_port
 from nnlite.link.protocol import Hello
 from nnlite.link.timing import ATTEMPTS
 
-__all__ = ["BY_ID", "PORTS_VARIABLE", "Finding", "candidate_ports", "find_port", "greet", "look"]
+__all__ = ["BY_ID", "PORTS_VARIABLE", "Finding", "await_board", "candidate_ports", "find_port", "greet", "look"]
 
 #: a port's name may be this and the first digits of the unique id of the board behind it
 BY_ID = "id:"
@@ -25,6 +26,8 @@ BY_ID = "id:"
 PORTS_VARIABLE = "NNLITE_PORTS"
 #: HELLOs for each port that is looked at: the first may find the board still starting
 _ATTEMPTS = 2
+#: between two looks for a board that is to come back
+_PAUSE_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,33 @@ def find_port(name: str | None = None, ports: Sequence[str] | None = None) -> st
     if len(fitting) == 1:
         return fitting[0].port
     raise _choice(name, findings, fitting)
+
+
+def await_board(unique_id: str, seconds: float, port: str | None = None) -> str:
+    """Wait until a board answers, at whatever port it comes back. Returns the port's name.
+
+    Parameters
+    ----------
+    unique_id : of the board, as HELLO gives it.
+    seconds : how long to wait.
+    port : the one that it was at, which need not be among `candidate_ports`.
+
+    Raises
+    ------
+    PortError : it did not come back.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        for candidate in dict.fromkeys([*([port] if port else []), *candidate_ports()]):
+            hello = _look_at(candidate).hello
+            if hello is not None and hello.unique_id == unique_id:
+                return candidate
+        if time.monotonic() > deadline:
+            raise PortError(
+                f"the board {BY_ID}{unique_id} did not come back within {seconds:g} s; plug it in again, "
+                "then run the command again"
+            )
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _choice(name: str | None, findings: list[Finding], fitting: list[Finding]) -> PortError:

@@ -79,6 +79,10 @@ def _learn_begin(payload: bytes) -> str:
     return f"learning rate {rate:g}, batch size {batch_size}"
 
 
+def _bytes(payload: bytes) -> str:
+    return f"{len(payload):,} bytes"
+
+
 def _hello(body: bytes) -> str:
     hello = protocol.decode_hello(body)
     serving = "no model" if hello.serving is None else f"generation {hello.serving.generation} serves"
@@ -116,6 +120,7 @@ def _arena(body: bytes) -> str:
 
 _REQUESTS: dict[Message, Callable[[bytes], str]] = {
     Message.HELLO: _hello_request,
+    Message.ECHO: _bytes,
     Message.FLASH_BEGIN: _flash_begin,
     Message.FLASH_DATA: _flash_data,
     Message.RUN: _stream,
@@ -127,6 +132,7 @@ _REPLIES: dict[Message, Callable[[bytes], str]] = {
     Message.HELLO: _hello,
     Message.VERIFY: _model,
     Message.ROLLBACK: _model,
+    Message.ECHO: _bytes,
     Message.FLASH_BEGIN: _credit,
     Message.FLASH_DATA: _credit,
     Message.FLASH_COMMIT: _model,

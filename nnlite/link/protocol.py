@@ -25,6 +25,7 @@ __all__ = [
     "Refusal",
     "RunReply",
     "Slot",
+    "Times",
     "decode_credit",
     "decode_hello",
     "decode_learn",
@@ -99,6 +100,8 @@ class Hello:
     slots : both slots.
     baud_rates : that it can be spoken to at.
     last_error : status and detail of the last refusal since power-up.
+    tick_hz : rate of the counter that it measures its own work with.
+    simulated : whether it says that it is no real board.
     """
 
     protocol: tuple[int, int]
@@ -117,6 +120,8 @@ class Hello:
     slots: tuple[Slot, ...]
     baud_rates: tuple[int, ...]
     last_error: tuple[int, int]
+    tick_hz: int
+    simulated: bool
 
     @property
     def serving(self) -> Slot | None:
@@ -151,11 +156,20 @@ class Credit:
 
 
 @dataclass(frozen=True)
+class Times:
+    """Ticks of the device's counter that a request took: its computing, and all of it from its last byte on."""
+
+    computing: int
+    device: int
+
+
+@dataclass(frozen=True)
 class RunReply:
-    """Rows completed by a RUN frame, and their outputs as float32 bytes; empty when they do not fit a frame."""
+    """Rows completed by a RUN frame, their outputs as float32 bytes (empty when they do not fit a frame), and times."""
 
     rows: int
     outputs: bytes
+    times: Times
 
 
 @dataclass(frozen=True)
@@ -168,10 +182,11 @@ class ReadReply:
 
 @dataclass(frozen=True)
 class LearnReply:
-    """Samples seen since LEARN_BEGIN, and the sum of the losses of those in this frame."""
+    """Samples seen since LEARN_BEGIN, the sum of the losses of those in this frame, and times."""
 
     samples_seen: int
     loss: float
+    times: Times
 
 
 def hello_request() -> bytes:
@@ -228,10 +243,10 @@ def decode_credit(message: Message, body: bytes) -> Credit:
 def decode_run(body: bytes) -> RunReply:
     """Body of RUN."""
     header = struct.calcsize(wire.RUN_REPLY)
-    rows, words = _unpack(wire.RUN_REPLY, Message.RUN, body[:header])
+    rows, words, computing, device = _unpack(wire.RUN_REPLY, Message.RUN, body[:header])
     if len(body) != header + _WORD_BYTES * words:
         raise _malformed(Message.RUN, body, str(header + _WORD_BYTES * words))
-    return RunReply(rows, body[header:])
+    return RunReply(rows, body[header:], Times(computing, device))
 
 
 def decode_read(body: bytes) -> ReadReply:
@@ -249,7 +264,8 @@ def decode_learn_begin(body: bytes) -> int:
 
 def decode_learn(body: bytes) -> LearnReply:
     """Body of LEARN."""
-    return LearnReply(*_unpack(wire.LEARN_REPLY, Message.LEARN, body))
+    samples_seen, loss, computing, device = _unpack(wire.LEARN_REPLY, Message.LEARN, body)
+    return LearnReply(samples_seen, loss, Times(computing, device))
 
 
 def decode_nothing(message: Message, body: bytes) -> None:
@@ -305,6 +321,8 @@ def decode_hello(body: bytes) -> Hello:
         slots=tuple(_slot(value) for value in fields.get(HelloField.SLOT, [])),
         baud_rates=tuple(int.from_bytes(rates[at : at + 4], "little") for at in range(0, len(rates), 4)),
         last_error=_pair(one(HelloField.LAST_ERROR)),
+        tick_hz=count(HelloField.TICK_HZ),
+        simulated=bool(integer(HelloField.SIMULATED)),
     )
 
 

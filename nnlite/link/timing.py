@@ -40,18 +40,20 @@ class Timing:
     ----------
     clock_hz, page_bytes, erase_page_us : as HELLO gives them.
     slot_bytes : longest image in either slot.
+    tick_hz : of the counter that the device measures itself with, as HELLO gives it.
     """
 
     clock_hz: int
     page_bytes: int
     erase_page_us: int
     slot_bytes: int
+    tick_hz: int
 
     @classmethod
     def of(cls, hello: Hello) -> Timing:
         """From what a device says about itself."""
         longest = max((slot.length for slot in hello.slots), default=0)
-        return cls(hello.clock_hz, hello.page_bytes, hello.erase_page_us, longest)
+        return cls(hello.clock_hz, hello.page_bytes, hello.erase_page_us, longest, hello.tick_hz)
 
     def erase_seconds(self, image_bytes: int) -> float:
         """The record page and the pages of an image."""

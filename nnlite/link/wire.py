@@ -16,6 +16,7 @@ __all__ = [
     "READ_REPLY_HEADER",
     "REPLY_BIT",
     "REPLY_HEADER",
+    "CommitFlag",
     "HelloField",
     "ImageFault",
     "LearnFlag",
@@ -49,6 +50,7 @@ class Message(enum.IntEnum):
     HELLO = 0x01
     VERIFY = 0x02
     ROLLBACK = 0x03
+    ECHO = 0x04
     FLASH_BEGIN = 0x10
     FLASH_DATA = 0x11
     FLASH_COMMIT = 0x12
@@ -108,10 +110,17 @@ class NonFinite(enum.IntEnum):
 
 
 class Region(enum.IntEnum):
-    """What READ reads: the active model's image, or the outputs of the last RUN."""
+    """What READ reads: the active model's image, the outputs of the last RUN, or the parameters being learned."""
 
     IMAGE = 0
     OUTPUT = 1
+    LEARNED = 2
+
+
+class CommitFlag(enum.IntFlag):
+    """Frame flags of FLASH_COMMIT. With TRIAL nothing is committed: the image serves until the next HELLO or reset."""
+
+    TRIAL = 1
 
 
 class RunFlag(enum.IntFlag):
@@ -162,6 +171,8 @@ class HelloField(enum.IntEnum):
     SLOT = 15  # once a slot: see SLOT_FIELD
     BAUD_RATES = 16  # u32 each
     LAST_ERROR = 17  # status u8, detail u8, of this power-up
+    TICK_HZ = 18  # u32, of the counter that RUN and LEARN measure with
+    SIMULATED = 19  # u8, 1 on a simulated board
 
 
 #: index u8, SlotState u8, record flags u16, generation u32, image length u32, erase count u32, digest
@@ -178,13 +189,13 @@ FLASH_DATA_HEADER = "<I"
 FLASH_CREDIT_REPLY = "<II"
 #: position u32 in 32-bit words since the stream began; the words follow. LEARN has the same header
 RUN_HEADER = "<I"
-#: rows completed u16, output words that follow u16
-RUN_REPLY = "<HH"
+#: rows completed u16, output words that follow u16, ticks of computing u32, ticks since the request was whole u32
+RUN_REPLY = "<HHII"
 #: Region u8, zeros, offset u32, length u32
 READ_REQUEST = "<B3xII"
 #: learning rate float32, batch size u16, Optimizer u8, zero u8
 LEARN_BEGIN_REQUEST = "<fHBB"
 #: arena bytes used u32
 LEARN_BEGIN_REPLY = "<I"
-#: training samples seen u32, sum of their losses float32
-LEARN_REPLY = "<If"
+#: training samples seen u32, sum of their losses float32, ticks as in RUN_REPLY
+LEARN_REPLY = "<IfII"

@@ -30,8 +30,8 @@ def test_ports_in_words_and_in_json(boards: tuple[str, str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     width = len(boards[0])
     assert done.stdout.splitlines() == [
-        f"{boards[0]}  microbit, firmware 0.1.0, no model, id:{ONE}",
-        f"{boards[1]}  microbit2, firmware 0.1.0, no model, id:{OTHER}",
+        f"{boards[0]}  simulated microbit, firmware 0.1.0, no model, id:{ONE}",
+        f"{boards[1]}  simulated microbit2, firmware 0.1.0, no model, id:{OTHER}",
         f"{'loop://':<{width}}  does not answer",
     ]
     listed = json.loads(nnlite("ports", "--json", NNLITE_PORTS=ports).stdout)

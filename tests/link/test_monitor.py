@@ -55,6 +55,7 @@ def test_a_whole_conversation_has_its_meanings(board: Board) -> None:
     net = Network([2, 3], seed=4)
     with Device(Client(Tap(open_port(board.url), shown.append))) as device:
         device.flash(net)
+        device.echo(b"anybody there")
         device.predict([[1.0, 2.0]])
         device.learn([[1.0, 2.0]], [1])
         device.pull()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nnlite import errors
 from nnlite.link import protocol, wire
-from nnlite.link.protocol import Credit, Hello, LearnReply, ModelReply, ReadReply, Refusal, RunReply
+from nnlite.link.protocol import Credit, Hello, LearnReply, ModelReply, ReadReply, Refusal, RunReply, Times
 from nnlite.link.refusal import refusal_error
 from nnlite.link.timing import Timing
 from nnlite.link.wire import HelloField, ImageFault, Message, NonFinite, Optimizer, Region, Status
@@ -44,6 +44,8 @@ FIELDS = {
     HelloField.ACTIVE_SLOT: b"\x01",
     HelloField.BAUD_RATES: struct.pack("<II", 115_200, 1_000_000),
     HelloField.LAST_ERROR: b"\x0a\x01",
+    HelloField.TICK_HZ: (16_000_000).to_bytes(4, "little"),
+    HelloField.SIMULATED: b"\x01",
 }
 
 
@@ -65,10 +67,12 @@ def test_replies() -> None:
     model = struct.pack("<II", 5, 1684) + DIGEST
     assert protocol.decode_model(Message.VERIFY, model) == ModelReply(5, 1684, DIGEST)
     assert protocol.decode_credit(Message.FLASH_DATA, struct.pack("<II", 252, 1008)) == Credit(252, 1008)
-    assert protocol.decode_run(struct.pack("<HHff", 1, 2, 0.5, 1.5)) == RunReply(1, struct.pack("<ff", 0.5, 1.5))
+    assert protocol.decode_run(struct.pack("<HHIIff", 1, 2, 7, 9, 0.5, 1.5)) == RunReply(
+        1, struct.pack("<ff", 0.5, 1.5), Times(7, 9)
+    )
     assert protocol.decode_read(struct.pack("<I", 9) + b"data") == ReadReply(9, b"data")
     assert protocol.decode_learn_begin(struct.pack("<I", 3600)) == 3600
-    assert protocol.decode_learn(struct.pack("<If", 12, 0.25)) == LearnReply(12, 0.25)
+    assert protocol.decode_learn(struct.pack("<IfII", 12, 0.25, 7, 9)) == LearnReply(12, 0.25, Times(7, 9))
     assert protocol.decode_reply(Message.RUN, bytes(4) + b"rest") == b"rest"
     refusal = struct.pack("<BBHII", 10, 2, 0, 33, 44)
     assert protocol.decode_reply(Message.RUN, refusal) == Refusal(10, 2, 33, 44)
@@ -106,6 +110,7 @@ def test_hello() -> None:
     assert (hello.payload_bytes, hello.slot_image_bytes, hello.clock_hz) == (256, 113_664, 16_000_000)
     assert hello.baud_rates == (115_200, 1_000_000)
     assert hello.last_error == (Status.NON_FINITE, NonFinite.SAMPLE)
+    assert (hello.tick_hz, hello.simulated) == (16_000_000, True)
     assert [slot.state.name for slot in hello.slots] == ["RETIRED", "VALID"]
     assert hello.serving is hello.slots[1]
     assert hello.serving.generation == 8

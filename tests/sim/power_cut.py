@@ -122,6 +122,20 @@ def rolling_back(board: Board) -> tuple[Bench, Network, Network]:
     return Bench(board, prepare, lambda device: device.rollback() and None), NEW, OLD
 
 
+def trying(board: Board) -> tuple[Bench, Network, Network]:
+    """NEW on trial while OLD serves: NEW must never be what a restart finds."""
+
+    def prepare(device: Device) -> None:
+        device.flash(NEW)
+        device.flash(OLD)
+
+    def undertake(device: Device) -> None:
+        with device.trial(NEW) as trial:
+            trial.run(X)
+
+    return Bench(board, prepare, undertake), OLD, NEW
+
+
 def outcomes(bench: Bench, before: Network | None, after: Network, operations: Iterable[int]) -> Counter[str]:
     """How often the old and the new model serve, for cuts in front of the operations and one behind all of them.
 

@@ -23,7 +23,7 @@ def test_nrf51822(revision: int) -> None:
     workaround = (chip.clock.values.get(0x504), chip.gpiote.values.get(0xC18))
     assert workaround == ((0xC007FFDF, 0x8000) if revision in (0, 1, 3) else (None, None))  # 26
     assert chip.mpu.values.get(0x608) == (1 if revision == 4 else None)  # 59
-    assert chip.uicr.values == {0x004: 0xFFFFFFFF}
+    assert chip.uicr.values[0x004] == 0xFFFFFFFF
 
 
 @pytest.mark.parametrize("revision", [1, 2])

@@ -16,9 +16,10 @@ from nnlite import layout
 from nnlite.device import Device
 from nnlite.image import encode_image, image_digest
 from nnlite.link.frame import Frame, FrameDecoder, encode_frame
-from nnlite.link.wire import ImageFault, LearnFlag, Message, NonFinite, Region, RunFlag, SlotState, Status
+from nnlite.link.wire import CommitFlag, ImageFault, LearnFlag, Message, NonFinite, Region, RunFlag, SlotState, Status
 from nnlite.network import Network
-from tests.sim.conversation import BAUD, SESSION
+from nnlite.training import train
+from tests.sim.conversation import BAUD, SESSION, let_start
 
 NET = Network([2, 3, 2], seed=5)
 IMAGE = encode_image(NET)
@@ -103,6 +104,7 @@ def read(region: int, offset: int, length: int, zeros: bytes = b"\0\0\0") -> byt
 
 FLASHING = [(Message.FLASH_BEGIN, begin())]
 LEARNING = [(Message.LEARN_BEGIN, BEGIN)]
+OTHER = encode_image(Network([2, 4, 2], seed=6))
 OK = Status.OK
 WORDS = data(0, ROW)
 LABELLED = data(0, ROW + struct.pack("<I", 1))
@@ -154,7 +156,10 @@ CASES = [
         0,
         Status.BAD_STATE,
     ),
+    ("READ of parameters that are not learned", [], Message.READ, read(2, 0, 4), 0, Status.BAD_STATE),
     # out of range
+    ("ECHO of more than fits", [], Message.ECHO, bytes(253), 0, Status.BAD_MESSAGE),
+    ("READ beyond the learned parameters", LEARNING, Message.READ, read(2, 0, 4 * 18), 0, Status.TOO_LARGE),
     ("an image of no bytes", [], Message.FLASH_BEGIN, begin(0), 0, Status.BAD_IMAGE),
     ("an image of half a word", [], Message.FLASH_BEGIN, begin(6), 0, Status.BAD_IMAGE),
     ("an image larger than a slot", [], Message.FLASH_BEGIN, begin(1 << 20), 0, Status.TOO_LARGE),
@@ -178,6 +183,8 @@ CASES = [
     ("RUN with an unknown flag", [], Message.RUN, WORDS, RunFlag.PROBABILITIES | 2, Status.BAD_ARGUMENT),
     ("LEARN with an unknown flag", LEARNING, Message.LEARN, LABELLED, LearnFlag.END_OF_EPOCH | 4, Status.BAD_ARGUMENT),
     ("VERIFY with a flag", [], Message.VERIFY, b"", 1, Status.BAD_ARGUMENT),
+    ("ECHO with a flag", [], Message.ECHO, b"", 1, Status.BAD_ARGUMENT),
+    ("FLASH_COMMIT with an unknown flag", FLASHING, Message.FLASH_COMMIT, b"", 2, Status.BAD_ARGUMENT),
 ]
 
 
@@ -196,7 +203,7 @@ def test_what_breaks_the_rules_is_refused_and_the_model_serves_on(
     assert talk.serving() == DIGEST
     outputs = talk.ask(Message.RUN, WORDS)
     assert isinstance(outputs, bytes)
-    assert outputs[4:] == NET.decision_function(np.frombuffer(ROW, "<f4")[None]).tobytes()
+    assert outputs[12:] == NET.decision_function(np.frombuffer(ROW, "<f4")[None]).tobytes()
 
 
 def test_any_refusal_of_a_learn_frame_ends_the_run(talk: Talk) -> None:
@@ -211,6 +218,101 @@ def test_any_refusal_of_a_learn_frame_ends_the_run(talk: Talk) -> None:
 def test_hello_without_a_session_number_is_refused(talk: Talk) -> None:
     assert talk.status(Message.HELLO, bytes([1, 1, 0, 0]), session=0) == Status.BAD_MESSAGE
     assert talk.serving() == DIGEST
+
+
+# ---- echo
+
+
+@pytest.mark.parametrize("content", [b"", b"\0", bytes(252), b"\xff" * 252, bytes(range(252))])
+def test_echo_gives_the_same_bytes_back(talk: Talk, content: bytes) -> None:
+    assert talk.ask(Message.ECHO, content) == content
+
+
+# ---- a model on trial
+
+
+def try_other(talk: Talk) -> None:
+    assert talk.status(Message.FLASH_BEGIN, begin(len(OTHER), image_digest(OTHER))) == OK
+    assert talk.status(Message.FLASH_DATA, data(0, OTHER)) == OK
+    answer = talk.ask(Message.FLASH_COMMIT, b"", CommitFlag.TRIAL)
+    assert answer == struct.pack("<II", 0, len(OTHER)) + image_digest(OTHER)
+
+
+def test_a_model_on_trial_can_be_run_read_and_taught(talk: Talk) -> None:
+    try_other(talk)
+    net = Network([2, 4, 2], seed=6)
+    outputs = talk.ask(Message.RUN, WORDS)
+    assert isinstance(outputs, bytes)
+    assert outputs[12:] == net.decision_function(np.frombuffer(ROW, "<f4")[None]).tobytes()
+    assert talk.ask(Message.READ, read(Region.IMAGE, 0, 16)) == data(0, OTHER[:16])
+    assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
+    assert talk.ask(Message.READ, read(Region.LEARNED, 0, 4)) == data(0, net.parameters[:1].tobytes())
+    assert talk.status(Message.LEARN, LABELLED + ROW + struct.pack("<I", 0)) == OK
+    X = np.frombuffer(2 * ROW, "<f4").reshape(2, 2)
+    train(net, X, [1, 0], epochs=1, shuffle=False, standardize=False, progress=False)
+    assert talk.ask(Message.READ, read(Region.LEARNED, 0, 4 * 22)) == data(0, net.parameters.tobytes())
+    assert talk.status(Message.LEARN_ABORT) == OK
+
+
+@pytest.mark.parametrize(
+    ("message", "content"),
+    [
+        (Message.VERIFY, b""),
+        (Message.ROLLBACK, b""),
+        (Message.FLASH_BEGIN, begin()),
+        (Message.FLASH_DATA, data(0, IMAGE)),
+        (Message.FLASH_COMMIT, b""),
+        (Message.LEARN_COMMIT, b""),
+    ],
+    ids=lambda value: value.name if isinstance(value, Message) else "",
+)
+@pytest.mark.parametrize("ended_by", ["HELLO", "reset"])
+def test_a_trial_leaves_no_trace(talk: Talk, message: Message, content: bytes, ended_by: str) -> None:
+    """Whatever would change what is committed is refused meanwhile, and the committed model serves afterwards."""
+    try_other(talk)
+    if message == Message.LEARN_COMMIT:
+        assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
+        assert talk.status(Message.LEARN, LABELLED) == OK
+    operations = talk.board.chip.nvmc.operations
+    assert talk.status(message, content) == Status.BAD_STATE
+    assert talk.board.chip.nvmc.operations == operations
+    if ended_by == "reset":
+        talk.board.boot()
+        let_start(talk.board)
+    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0])) == OK
+    assert talk.serving() == DIGEST
+    outputs = talk.ask(Message.RUN, WORDS)
+    assert isinstance(outputs, bytes)
+    assert outputs[12:] == NET.decision_function(np.frombuffer(ROW, "<f4")[None]).tobytes()
+    assert talk.status(Message.ROLLBACK) == Status.NO_OTHER_MODEL
+
+
+def test_an_image_that_is_none_is_not_tried(talk: Talk) -> None:
+    assert talk.status(Message.FLASH_BEGIN, begin(digest=bytes(32))) == OK
+    assert talk.status(Message.FLASH_DATA, data(0, IMAGE)) == OK
+    assert talk.status(Message.FLASH_COMMIT, b"", CommitFlag.TRIAL) == Status.BAD_DIGEST
+    assert talk.serving() == DIGEST
+
+
+# ---- what requests take
+
+
+def test_times_are_those_of_the_kernels(talk: Talk) -> None:
+    """The counter has the simulator's own count between its two looks, and some cycles of its own."""
+    with talk.board.measure("model_run_row") as measured:
+        outputs = talk.ask(Message.RUN, WORDS)
+    assert isinstance(outputs, bytes)
+    computing, device = struct.unpack_from("<II", outputs, 4)
+    assert measured.calls == 1
+    assert 0 <= computing - measured.cycles < 60
+    assert computing < device < computing + 4_000
+    with talk.board.measure("model_train_row") as measured:
+        assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
+        answer = talk.ask(Message.LEARN, LABELLED)
+    assert isinstance(answer, bytes)
+    computing, device = struct.unpack_from("<II", answer, 8)
+    assert abs(computing - measured.cycles) < 200
+    assert computing < device < computing + 4_000
 
 
 # ---- at most once

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from firmware_sim import Board
-from tests.sim.power_cut import THIRD, Bench, flashing, learning, outcomes, rolling_back
+from tests.sim.power_cut import THIRD, Bench, flashing, learning, outcomes, rolling_back, trying
 
 #: operations at both ends that are all tried: pages are erased first, the record is written last
 FIRST, LAST = 4, 16
@@ -34,6 +34,13 @@ def test_rollback(board: Board) -> None:
     bench, old, new = rolling_back(board)
     assert bench.operations == 1
     assert outcomes(bench, old, new, [1]) == {"old": 1, "new": 1}
+
+
+def test_trial(board: Board) -> None:
+    bench, old, new = trying(board)
+    assert bench.operations > 20
+    cuts = chosen(bench.operations)
+    assert outcomes(bench, old, new, cuts) == {"old": len(cuts) + 1}
 
 
 def test_the_first_model(board: Board) -> None:

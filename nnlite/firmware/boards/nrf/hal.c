@@ -1,4 +1,4 @@
-/* HAL of the nRF51 and nRF52 boards: crystal, UART polled by hand, flash. One file for all of them; what differs
+/* HAL of the nRF51 and nRF52 boards: crystal, timer, UART polled by hand, flash. One file for all of them; what differs
    comes from board_config.h. Sections of the nRF51 Reference Manual v3.0 (RM) and the nRF52833 Product
    Specification v1.3 (PS) are named where they rule. */
 #include "../../board.h"
@@ -25,11 +25,31 @@ void board_init(void)
     UART_ENABLE = UART_ENABLE_ENABLED;
     UART_TASKS_STARTTX = 1;
     UART_TASKS_STARTRX = 1;
+
+    TIMER_BITMODE = TIMER_BITMODE_32;
+    TIMER_PRESCALER = 0;
+    TIMER_TASKS_START = 1;
 }
 
 uint32_t board_unique_id(unsigned word)
 {
     return FICR_DEVICEID(word);
+}
+
+uint32_t board_ticks(void)
+{
+    TIMER_TASKS_CAPTURE = 1;
+    return TIMER_CC;
+}
+
+uint32_t board_tick_hz(void)
+{
+    return TIMER_HZ;
+}
+
+bool board_is_simulated(void)
+{
+    return UICR_CUSTOMER == UICR_CUSTOMER_SIMULATED;
 }
 
 bool board_uart_read(uint8_t *byte)

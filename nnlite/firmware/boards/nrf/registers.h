@@ -40,6 +40,19 @@
 #define NVMC_CONFIG_WEN 1u
 #define NVMC_CONFIG_EEN 2u
 
+/* TIMER0: 32 bits wide on both series. */
+#define TIMER_TASKS_START REGISTER(0x40008000u)
+#define TIMER_TASKS_CAPTURE REGISTER(0x40008040u)
+#define TIMER_BITMODE REGISTER(0x40008508u)
+#define TIMER_PRESCALER REGISTER(0x40008510u)
+#define TIMER_CC REGISTER(0x40008540u)
+#define TIMER_BITMODE_32 3u
+#define TIMER_HZ 16000000u
+
 #define FICR_DEVICEID(word) REGISTER(0x10000060u + 4u * (word))
+
+/* The last of the 32 words that Nordic leaves to whoever builds the board. A simulated board says so there. */
+#define UICR_CUSTOMER REGISTER(0x100010FCu)
+#define UICR_CUSTOMER_SIMULATED 0x554D4953u /* "SIMU" */
 
 #endif
