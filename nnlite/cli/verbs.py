@@ -38,6 +38,7 @@ VERBS = {
     "run": Verb("board_verbs", "Run samples through the model on the board."),
     "learn": Verb("board_verbs", "Go on training the model on the board itself."),
     "pull": Verb("board_verbs", "Fetch the model from the board and save it."),
+    "selftest": Verb("selftest_verb", "Does the board compute, keep and carry what it should."),
     "monitor": Verb("port_verbs", "What goes over the line, decoded, as it happens."),
 }
 
