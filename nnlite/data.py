@@ -12,6 +12,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ from nnlite.checks import is_text
 from nnlite.errors import DataError, PathError, UsageError
 from nnlite.files import check_path
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Table", "read_stream", "read_table"]
 
+_STREAM = "standard input"
 _MEND = "correct that row or leave it out"
 
 #: what numpy and zipfile raise for a file that is not, or no longer, an archive of arrays
@@ -200,26 +202,10 @@ def _csv(path: Path, content: bytes, target: str | None, features: tuple[str, ..
     header = tuple(name.strip() for name in lines[0][1])
     if all(_number(name) is not None for name in header):
         raise DataError(f"{path} has no header: its first line must name the columns")
-    twice = next((name for name in header if header.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{path} has two columns '{twice}'; give each its own name")
-    separator = next((s for s in (";", "\t") if len(header) == 1 and s in header[0]), None)
-    if separator is not None:
-        name = "tabs" if separator == "\t" else "semicolons"
-        raise DataError(f"{path} has one column only; its values seem to be parted by {name}, use commas")
-    if target is not None and target not in header:
-        raise DataError(f"{path} has no column '{target}'; it has {_list(header)}")
-    columns = tuple(name for name in header if name != target)
-    if not columns:
-        raise DataError(f"{path} has no column beside '{target}'; samples need features")
-    if features is not None and target is None and not set(features).isdisjoint(header):
-        columns = tuple(name for name in header if name in features)
-    picked = [header.index(columns[n]) for n in _pick(str(path), columns, features)]
+    picked = _columns(str(path), header, target, features)
     rows, labels = [], []
     for number, line in lines[1:]:
-        if len(line) != len(header):
-            raise DataError(f"{path}, line {number}: {len(line)} values where the header names {len(header)} columns")
-        rows.append([_cell(path, number, header[n], line[n], target) for n in picked])
+        rows.append(_row(str(path), number, line, header, picked, target))
         if target is not None:
             labels.append(line[header.index(target)].strip())
             if not labels[-1]:
@@ -228,6 +214,76 @@ def _csv(path: Path, content: bytes, target: str | None, features: tuple[str, ..
         raise DataError(f"{path} has a header and no rows")
     y = None if target is None else _target(path, target, [number for number, _ in lines[1:]], labels)
     return Table(np.array(rows, np.float32), tuple(header[n] for n in picked), y, str(path))
+
+
+def read_stream(
+    lines: Iterable[str], inputs: int, target: str | None = None, features: tuple[str, ...] | None = None
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Samples as they come, one a line of CSV: each (inputs,) float32.
+
+    Parameters
+    ----------
+    lines : text. The first one may name the columns; if it is all numbers it is a sample.
+    inputs : of the model.
+    target, features : as of `read_table`; they need a header.
+
+    Raises
+    ------
+    DataError : a line that cannot be used, by its number; those before it were given.
+    """
+    reader = csv.reader(lines)
+    header: tuple[str, ...] | None = None
+    picked: list[int] = []
+    try:
+        for cells in reader:
+            if not cells:
+                continue
+            if header is None:
+                header = tuple(name.strip() for name in cells)
+                named = any(_number(name) is None for name in header)
+                if not named and (target is not None or features is not None):
+                    raise DataError(f"{_STREAM} has no header; --target and --like need one to find their columns")
+                picked = _columns(_STREAM, header, target, features) if named else list(range(len(header)))
+                if len(picked) != inputs:
+                    raise DataError(f"{_STREAM} has {len(picked)} columns of features, the model takes {inputs}")
+                if named:
+                    continue
+                header = tuple(str(n + 1) for n in picked)
+            if len(cells) != len(header):
+                raise DataError(
+                    f"{_STREAM}, line {reader.line_num}: {len(cells)} values where the first line has {len(header)}"
+                )
+            yield np.array(_row(_STREAM, reader.line_num, cells, header, picked, target), np.float32)
+    except csv.Error as error:
+        raise DataError(f"{_STREAM}, line {reader.line_num}: {error}; samples are lines of CSV") from error
+
+
+def _columns(source: str, header: tuple[str, ...], target: str | None, features: tuple[str, ...] | None) -> list[int]:
+    """Which columns are the features."""
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{source} has two columns '{twice}'; give each its own name")
+    separator = next((s for s in (";", "\t") if len(header) == 1 and s in header[0]), None)
+    if separator is not None:
+        name = "tabs" if separator == "\t" else "semicolons"
+        raise DataError(f"{source} has one column only; its values seem to be parted by {name}, use commas")
+    if target is not None and target not in header:
+        raise DataError(f"{source} has no column '{target}'; it has {_list(header)}")
+    columns = tuple(name for name in header if name != target)
+    if not columns:
+        raise DataError(f"{source} has no column beside '{target}'; samples need features")
+    if features is not None and target is None and not set(features).isdisjoint(header):
+        columns = tuple(name for name in header if name in features)
+    return [header.index(columns[n]) for n in _pick(source, columns, features)]
+
+
+def _row(
+    source: str, number: int, line: list[str], header: tuple[str, ...], picked: list[int], target: str | None
+) -> list[float]:
+    """The features of one line."""
+    if len(line) != len(header):
+        raise DataError(f"{source}, line {number}: {len(line)} values where the header names {len(header)} columns")
+    return [_cell(source, number, header[n], line[n], target) for n in picked]
 
 
 def is_number(text: str) -> bool:
@@ -244,9 +300,9 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _cell(path: Path, number: int, column: str, text: str, target: str | None) -> float:
+def _cell(source: str, number: int, column: str, text: str, target: str | None) -> float:
     value = _number(text)
-    where = f"{path}, line {number}, column '{column}'"
+    where = f"{source}, line {number}, column '{column}'"
     if value is None and text.strip() and target is None:
         raise DataError(f"{where}: '{text.strip()}' is not a number; {_MEND}, or name the target with --target")
     if value is None:

@@ -23,6 +23,7 @@ from nnlite.errors import (
     NNLiteError,
     UsageError,
 )
+from nnlite.latency import Latency
 from nnlite.link.client import Client, Progress, Statistics
 from nnlite.link.discover import await_board, find_port
 from nnlite.link.port import open_port
@@ -30,10 +31,10 @@ from nnlite.link.protocol import Hello as DeviceInfo
 from nnlite.link.protocol import ModelReply as ServingModel
 from nnlite.link.protocol import Slot
 from nnlite.link.wire import Optimizer, Region
-from nnlite.network import Floats, Network, as_samples, decide
+from nnlite.network import Floats, Label, Network, as_samples, decide
 from nnlite.planner import plan
 from nnlite.profile import Profile
-from nnlite.streams import Latency, Shape, learn_rows, run_rows, training_rows
+from nnlite.streams import Shape, learn_rows, run_rows, training_rows
 from nnlite.training import check_training_arguments
 from nnlite.trial import Trial
 
@@ -77,12 +78,12 @@ class Answer:
     Attributes
     ----------
     outputs : probabilities of a softmax network, else the outputs themselves, (outputs,) float32.
-    label : of a softmax network the label; else the outputs.
+    label : of a softmax network; None of a linear one.
     latency : what it took.
     """
 
     outputs: Floats
-    label: Any
+    label: Label | None
     latency: Latency
 
 
@@ -302,7 +303,8 @@ class Device:
             shape = self._shape()
             sample = as_samples(np.asarray(x)[None], shape.sizes[0])
             outputs, latency = run_rows(self._client, shape, sample, shape.output == "softmax")
-            return Answer(outputs[0], decide(outputs, shape.output, shape.labels)[0], latency)
+            label = decide(outputs, shape.output, shape.labels).tolist()[0] if shape.output == "softmax" else None
+            return Answer(outputs[0], label, latency)
 
     def learn(
         self,

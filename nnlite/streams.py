@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from nnlite import layout
 from nnlite.errors import DataError, DeviceError
+from nnlite.latency import Latency
 from nnlite.link.client import Client, Progress
-from nnlite.link.protocol import Times
 from nnlite.link.transfer import split_rows
 from nnlite.link.wire import Region
 from nnlite.network import Floats, Label, as_samples
 from nnlite.training import TrainingArguments, encode_labels, encode_targets
 
-__all__ = ["Latency", "Shape", "learn_rows", "run_rows", "training_rows"]
+__all__ = ["Shape", "learn_rows", "run_rows", "training_rows"]
 
 _FLOAT_BYTES = 4
 #: a LEARN frame holds rows for about so much computing, so that progress shows and Ctrl-C is heard
@@ -44,30 +44,6 @@ class Shape:
     def parameter_count(self) -> int:
         """Weights and biases; about so many multiply-accumulates for one sample."""
         return layout.parameter_count(self.sizes)
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Seconds that requests took.
-
-    Attributes
-    ----------
-    computing : in the kernels, by the device's own counter.
-    device : from a request's last byte to the making of its answer, by the same counter.
-    round_trip : from sending a request to having its answer, by the laptop's clock.
-    """
-
-    computing: float = 0.0
-    device: float = 0.0
-    round_trip: float = 0.0
-
-    def __add__(self, other: Latency) -> Latency:
-        return Latency(self.computing + other.computing, self.device + other.device, self.round_trip + other.round_trip)
-
-    @classmethod
-    def of(cls, times: Times, tick_hz: int, round_trip: float) -> Latency:
-        """From the ticks of an answer."""
-        return cls(times.computing / tick_hz, times.device / tick_hz, round_trip)
 
 
 def run_rows(

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nnlite.errors import UsageError
+from nnlite.latency import Latency
 from nnlite.link.client import Client
 from nnlite.link.wire import Optimizer, Region
 from nnlite.network import Floats, as_samples
-from nnlite.streams import Latency, Shape, learn_rows, run_rows, training_rows
+from nnlite.streams import Shape, learn_rows, run_rows, training_rows
 from nnlite.training import check_training_arguments
 
 __all__ = ["Rehearsal", "Trial"]

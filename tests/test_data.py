@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nnlite.data import read_table
+from nnlite.data import read_stream, read_table
 from nnlite.errors import DataError, PathError
 from tests.damage import damaged
 
@@ -184,3 +186,54 @@ def test_the_bundled_data_by_name() -> None:
     assert read_table("shoulder").y is None
     with pytest.raises(DataError, match="target is exercise"):
         read_table("shoulder", "side")
+
+
+def streamed(text: str, inputs: int = 2, **how: object) -> list[list[float]]:
+    return [row.tolist() for row in read_stream(text.splitlines(keepends=True), inputs, **how)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [
+        ("1,2\n3,4\n", {}),
+        ("a,b\n1,2\n\n3,4\n", {}),
+        ("a,kind,b\r\n1,press,2\r\n3,,4\r\n", {"target": "kind"}),
+        ("b,a\n2,1\n4,3", {"features": ("a", "b")}),
+        ('a,"the, b"\n1,"2"\n3,4\n', {}),
+    ],
+)
+def test_a_stream_gives_the_samples_of_its_lines(text: str, how: dict[str, object]) -> None:
+    assert streamed(text, **how) == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("text", "how", "message"),
+    [
+        ("1,2,3\n", {}, "standard input has 3 columns of features, the model takes 2"),
+        ("1,2\n3\n", {}, "standard input, line 2: 1 values where the first line has 2"),
+        ("1,2\n3,four\n", {}, "standard input, line 2, column '2': 'four' is not a number"),
+        ("a,b\n\n1,nan\n", {}, "standard input, line 3, column 'b': nan is not a finite float32"),
+        ("a;b\n1;2\n", {}, "parted by semicolons"),
+        ("1,2\n", {"target": "kind"}, "standard input has no header; --target and --like need one"),
+        ("a,b\n", {"target": "kind"}, "standard input has no column 'kind'"),
+        ('1,2\n"3\n', {}, "line 2: 1 values where"),
+    ],
+)
+def test_a_stream_that_cannot_be_used(text: str, how: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        streamed(text, **how)
+
+
+def test_a_stream_is_not_read_ahead() -> None:
+    asked: list[int] = []
+
+    def lines() -> Iterator[str]:
+        for n in range(5):
+            asked.append(n)
+            yield f"{n},1\n"
+
+    stream = read_stream(lines(), 2)
+    assert next(stream).tolist() == [0, 1]
+    assert asked == [0]
+    assert next(stream).tolist() == [1, 1]
+    assert asked == [0, 1]

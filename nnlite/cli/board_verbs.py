@@ -168,7 +168,11 @@ def _model(reply: Any) -> dict[str, Any]:
 
 def run(
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="Raw samples: a CSV file with a header, an .npz file, or 'shoulder'.")
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="Raw samples: a CSV file with a header, an .npz file, 'shoulder', or - for standard input.",
+        ),
     ],
     port: PortOption = None,
     target: Annotated[str | None, typer.Option(help="The column with the truth, to be left out.")] = None,
@@ -178,16 +182,25 @@ def run(
 ) -> None:
     """Run samples through the model on the board.
 
-    Prints one label a line, or the outputs of a regression.
+    Prints one label a line, or the outputs of a regression. With - it takes lines of CSV from standard input, answers
+    each as it comes, and says at the end how long the answers took; a board that is plugged in again is followed.
 
     \b
     Examples:
       nnlite run samples.csv --port /dev/ttyACM0
+      sensor | nnlite run - --port /dev/ttyACM0
       nnlite run samples.csv --target state --json
       nnlite run samples.csv --like m.safetensors
     """
-    from nnlite.network import decide
+    from nnlite.network import decide, load
 
+    if data == "-":
+        from nnlite.cli.live import run_live
+
+        features = None if like is None else load(like).features
+        with _open(port) as device:
+            run_live(device, target, features, as_json, quiet)
+        return
     table = _read(data, target, like)
     with _open(port) as device:
         shape = device.shape()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from nnlite.cli.board_verbs import PortOption, chosen_port
-from nnlite.cli.screen import JsonOption, QuietOption, note, print_json
+from nnlite.cli.screen import JsonOption, QuietOption, note, one_line, print_json
 
 if TYPE_CHECKING:
     from nnlite.link.discover import Finding
@@ -68,7 +67,7 @@ def monitor(port: PortOption = None, as_json: JsonOption = False, quiet: QuietOp
     from nnlite.link.port import POLL_SECONDS, open_port
 
     def show(piece: Piece) -> None:
-        print(json.dumps(piece.to_dict()) if as_json else _line(piece), flush=True)
+        print(one_line(piece.to_dict()) if as_json else _line(piece), flush=True)
 
     opened = open_port(chosen_port(port))
     simulated = hasattr(opened, "clock")  # its reads take no time of ours

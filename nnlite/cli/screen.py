@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["JsonOption", "QuietOption", "note", "print_json", "progress_bar", "sizes_of"]
+__all__ = ["JsonOption", "QuietOption", "note", "one_line", "print_json", "progress_bar", "sizes_of"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only: no progress, no remarks.")]
@@ -18,8 +18,16 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the resu
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout, in characters that it can take."""
-    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(value, indent=2, ensure_ascii=not unicode))
+    print(json.dumps(value, indent=2, ensure_ascii=not _takes_unicode()))
+
+
+def one_line(value: Any) -> str:
+    """JSON for a stream of objects, one a line."""
+    return json.dumps(value, ensure_ascii=not _takes_unicode())
+
+
+def _takes_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def note(text: str, quiet: bool) -> None:

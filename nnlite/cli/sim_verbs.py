@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nnlite.cli.screen import JsonOption, QuietOption, note
+from nnlite.cli.screen import JsonOption, QuietOption, note, one_line
 from nnlite.errors import UsageError
 
 __all__ = ["sim"]
@@ -54,7 +53,7 @@ def sim(
 
     def ready(url: str) -> None:
         if as_json:
-            print(json.dumps({"url": url, "board": board, "simulated": True, "fast": fast}), flush=True)
+            print(one_line({"url": url, "board": board, "simulated": True, "fast": fast}), flush=True)
         else:
             print(f"{url}  simulated {board}, {'as fast as it goes' if fast else 'in real time'}", flush=True)
             note(f"in another terminal: nnlite info --port {url}; Ctrl-C here ends it", quiet)
