@@ -188,7 +188,7 @@ class Cpu:
 
     def _count_in(self, counters: npt.NDArray[np.int64]) -> None:
         self.counters = counters
-        self.view = memoryview(counters)  # type: ignore[arg-type]
+        self.view = memoryview(counters)  # type: ignore[arg-type, unused-ignore]  # typed from Python 3.12 on
 
     def map_registers(
         self, start: int, size: int, read: Callable[[int], int], write: Callable[[int, int], None]

@@ -29,7 +29,7 @@ class Idle:
     def __init__(self, cpu: Cpu) -> None:
         self._cpu = cpu
         self._counters = cpu.view
-        self._memory = memoryview(cpu.ram)  # type: ignore[arg-type]  # numpy says so from 2.x on
+        self._memory = memoryview(cpu.ram)  # type: ignore[arg-type, unused-ignore]  # typed from Python 3.12 on
         self.waiting = False
         self._place = 0
         self._registers = b""

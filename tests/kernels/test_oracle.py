@@ -118,7 +118,7 @@ def test_squared_error_and_standardising(seed: int, n: int) -> None:
 
 
 @pytest.mark.parametrize("linear", [False, True])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=SEEDS, sizes=SIZES)
 def test_oracle_gradients_against_central_differences(linear: bool, seed: int, sizes: list[int]) -> None:
     generator = np.random.default_rng(seed)
@@ -144,7 +144,7 @@ def test_oracle_gradients_against_central_differences(linear: bool, seed: int, s
 
 
 @pytest.mark.parametrize("linear", [False, True])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=SEEDS, sizes=SIZES, samples=st.integers(1, 5))
 def test_a_step_of_a_network(linear: bool, seed: int, sizes: list[int], samples: int) -> None:
     generator = np.random.default_rng(seed)
@@ -198,7 +198,7 @@ def _plainly(weights: Floats, bias: Floats, X: Floats, dA: Floats, rate: np.floa
     return weights, bias
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=SEEDS, inputs=st.integers(1, 6), outputs=st.integers(1, 6), samples=st.integers(1, 4))
 def test_zeros_leave_no_trace(seed: int, inputs: int, outputs: int, samples: int) -> None:
     """A sum begun with its first product, and the sums ReLU skips, change no bit, whatever the signs of zeros."""

@@ -23,7 +23,7 @@ def test_exp_and_log_agree_with_c(runtime: Runtime) -> None:
     assert same_bits(logarithms, np.array([log_f32(value) for value in x], np.float32))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sizes=SIZES, linear=st.booleans(), seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 12), batch=st.integers(1, 14)
 )

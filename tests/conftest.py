@@ -1,0 +1,8 @@
+"""What holds for every test: Hypothesis sets no limit on wall time, which a busy machine would break."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("nnlite", deadline=None)  # on top of Hypothesis' own, which differs under CI
+settings.load_profile("nnlite")
