@@ -43,11 +43,11 @@ class Line:
 
     passed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(get_args(Direction), 0))
     damaged: dict[str, int] = field(default_factory=lambda: dict.fromkeys(get_args(Direction), 0))
-    _flips: dict[tuple[str, int], int] = field(default_factory=dict)
-    _drops: set[tuple[str, int]] = field(default_factory=set)
-    _doubles: set[tuple[str, int]] = field(default_factory=set)
-    _silent_from: dict[str, int] = field(default_factory=dict)
-    _noise: dict[str, _Noise] = field(default_factory=dict)
+    _flips: dict[tuple[str, int], int] = field(default_factory=dict, repr=False)
+    _drops: set[tuple[str, int]] = field(default_factory=set, repr=False)
+    _doubles: set[tuple[str, int]] = field(default_factory=set, repr=False)
+    _silent_from: dict[str, int] = field(default_factory=dict, repr=False)
+    _noise: dict[str, _Noise] = field(default_factory=dict, repr=False)
 
     def flip(self, direction: Direction, after: int, mask: int = 1) -> None:
         """Invert the bits of `mask` in the byte that comes after `after` more bytes."""

@@ -9,8 +9,35 @@ import sys
 import pytest
 
 from firmware_sim import board as boards
+from tests.serving import served
 
 pytest_plugins = ["pytester"]
+
+#: somebody's tests: for any board, for some boards, for simulated ones only
+TESTS = """
+    import numpy as np
+    import pytest
+    from nnlite import Network
+
+    X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+
+    def test_any(device):
+        net = Network([4, 6, 3], seed=1)
+        device.flash(net)
+        assert (device.decision_function(X) == net.decision_function(X)).all()
+
+    @pytest.mark.board("microbit", "microbit2")
+    def test_both(device, request):
+        assert f"[{device.info().board}]" in request.node.name
+
+    def test_board(device, board):
+        assert board.cycles > 0
+
+    def test_line(device, line):
+        line.drop("to_board", 5)
+        device.info()
+        assert line.damaged["to_board"] == 1
+"""
 
 
 def test_the_marker_names_the_boards(pytester: pytest.Pytester) -> None:
@@ -121,3 +148,147 @@ def test_the_plugin_loads_nothing_heavy() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+def test_the_same_tests_run_on_a_simulated_board_and_on_one_behind_a_port(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    pytester.runpytest_subprocess().assert_outcomes(passed=5)
+    with served("--board", "microbit2", "--fast") as port:
+        result = pytester.runpytest_subprocess("-v", "-rs", "--board-port", port)
+    result.assert_outcomes(passed=2, skipped=3)
+    result.stdout.fnmatch_lines([f"boards: the one at {port}", "*test_both?microbit2? PASSED*"])
+    result.stdout.fnmatch_lines_random(
+        [
+            f"*is for microbit, and the board at {port} is a microbit2",
+            f"SKIPPED*needs a simulated board, and --board-port is {port}",
+        ]
+    )
+
+
+def test_the_port_may_be_named_by_the_boards_id(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytester.makepyfile("def test_id(device): assert device.info().unique_id == '00000000000000a7'")
+    with served("--id", "00000000000000a7", "--fast") as port:
+        monkeypatch.setenv("NNLITE_PORTS", port)
+        pytester.runpytest_inprocess("--board-port", "id:00000000000000a7").assert_outcomes(passed=1)
+
+
+def test_a_port_that_does_not_open_ends_the_session_with_one_line(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    result = pytester.runpytest_inprocess("--board-port", "no/such/port")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.parseoutcomes() == {}
+    assert str(result.stdout).count("there is no port no/such/port") == 1
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("* def *")
+
+
+def test_tests_without_a_device_do_not_open_the_port(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_plain(): pass")
+    pytester.runpytest_inprocess("--board-port", "no/such/port").assert_outcomes(passed=1)
+
+
+def test_with_a_port_another_projects_board_still_is_its_own(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import pytest
+        from firmware_sim import open_board
+
+        @pytest.fixture
+        def board():
+            with open_board("microbit2") as board:
+                yield board
+        """
+    )
+    pytester.makepyfile("def test_line(board, line): assert line is board.line")
+    pytester.runpytest_inprocess("--board-port", "no/such/port").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--board-port=P --board-faults=flip=0.1", "ERROR: --board-faults is for simulated boards: leave it out*"),
+        ("--board-port=P -n 2", "ERROR: the one board at --board-port cannot serve several workers: leave out -n*"),
+        ("--board-faults=flop=0.1", "*'flop=0.1': there is no fault 'flop'; write it as flip=0.0005,drop=0.0001"),
+        ("--board-faults=flip", "*'flip': could not convert*; write it as flip=0.0005,drop=0.0001"),
+        ("--board-faults=flip=0.1,drop=2", "*'drop=2': flip is the chance of each byte, from 0 to 1, not 2;*"),
+        ("--board-seed=x", "*argument --board-seed: invalid int value: 'x'"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(pytester: pytest.Pytester, options: str, message: str) -> None:
+    pytester.makepyfile("def test_plain(): pass")
+    result = pytester.runpytest_inprocess("-p", "xdist", *options.split())
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+def test_the_option_makes_every_boards_line_noisy(pytester: pytest.Pytester) -> None:
+    """By the seed; and a test that fails says how to have the same again."""
+    pytester.makepyfile(
+        """
+        def test_first(line, record_property):
+            record_property("arrives", line.carry("to_board", bytes(200)).hex())
+            assert False
+
+        def test_second(line, record_property):
+            record_property("arrives", line.carry("to_board", bytes(200)).hex())
+
+        def test_no_line():
+            assert False
+        """
+    )
+    options = ["--board-faults", "flip=0.05,double=0.01", "--board-seed"]
+
+    def arrived(seed: str) -> str:
+        result = pytester.inline_run(*options, seed)
+        first, second = (
+            [dict(r.user_properties)["arrives"] for r in result.getreports() if r.when == "call" and name in r.nodeid]
+            for name in ("first", "second")
+        )
+        assert first == second
+        return str(first[0])
+
+    assert arrived("7") == arrived("7")
+    assert arrived("7") != arrived("8") != bytes(200).hex()
+    result = pytester.runpytest_inprocess(*options, "7")
+    said = "--board-faults flip=0.05,double=0.01 --board-seed 7"
+    result.stdout.fnmatch_lines([f"boards: simulated, {said}", "*- noise -*", f"{said} damaged * of 200 bytes to the*"])
+    assert str(result.stdout).count(" damaged ") == 1
+    quiet = pytester.runpytest_inprocess()
+    quiet.stdout.no_fnmatch_line("*noise*")
+    quiet.stdout.no_fnmatch_line("boards:*")
+
+
+def test_the_workers_of_xdist_have_the_noise_too(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.board("microbit", "microbit2")
+        def test_damage(line):
+            line.carry("to_board", bytes(100))
+            assert line.damaged["to_board"] == 100
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "xdist", "-n", "2", "--board-faults=flip=1")
+    result.assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    ("board", "message"),
+    [("pico", "there is no firmware for the board 'pico' yet*"), ("microbot", "there is no board 'microbot'*")],
+)
+def test_a_board_that_cannot_be_simulated_is_one_line(pytester: pytest.Pytester, board: str, message: str) -> None:
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.board("{board}")
+        def test_board(device):
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([message])
+    result.stdout.no_fnmatch_line("* def *")
+    result.stdout.no_fnmatch_line("During handling *")
