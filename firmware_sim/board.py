@@ -56,7 +56,10 @@ class Measurement:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Everything a board is: core, memories, peripherals, what the wait for events has seen, bytes not read yet."""
+    """Everything a board is, for `Board.restore`: core, memories, peripherals, the wait for events, bytes not read yet.
+
+    The line is not part of it: faults, counters and noise go on as they were.
+    """
 
     cpu: CpuState
     chip: list[dict[str, Any]]
@@ -74,6 +77,11 @@ class Board:
     image : firmware as Intel HEX text; by default the prebuilt one of the profile.
     revision : of the silicon, for start-up errata; by default the newest.
     unique_id : of the chip, 64 bits.
+
+    Attributes
+    ----------
+    profile : as given.
+    line : the `firmware_sim.faults.Line` between laptop and board.
     """
 
     def __init__(
@@ -230,7 +238,8 @@ class Board:
 
         Raises
         ------
-        FirmwareFault, PowerCutError
+        FirmwareFault : the firmware did what silicon would not forgive.
+        PowerCutError : the board has no power.
         """
         self._run_to(self.cycles + cycles, 0)
 
@@ -328,7 +337,12 @@ class Board:
         return self._symbols[name].address
 
     def read_memory(self, address: int, size: int) -> bytes:
-        """Bytes of flash or RAM."""
+        """Bytes of flash or RAM.
+
+        Raises
+        ------
+        SimulatorError : some of them are in neither.
+        """
         memory, at = self._memory(address, size)
         return memory[at : at + size].tobytes()
 
@@ -440,6 +454,13 @@ def open_board(
     image : path of an Intel HEX file; by default the profile's prebuilt firmware.
     revision : of the silicon (see `firmware_sim.chips.Chip`); by default the newest.
     unique_id : of the chip, 16 hexadecimal digits, as HELLO gives it; by default the same for every board.
+
+    Raises
+    ------
+    UsageError : no such board, or an id that is none.
+    IncompatibleError : there is no firmware for the board.
+    SimulatorError : the image cannot be read, or has bytes where the board has no flash.
+    MissingExtraError : what simulated boards are made of is not installed (the extra `sim`).
     """
     if unique_id is not None and not re.fullmatch(r"[0-9a-fA-F]{16}", unique_id):
         raise UsageError(f"the unique id of a chip has 16 hexadecimal digits, '{unique_id}' has not")

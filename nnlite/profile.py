@@ -21,6 +21,7 @@ __all__ = ["FirmwareLimits", "FirmwareMetadata", "Profile", "Symbol", "profile_n
 
 _Count = Annotated[int, msgspec.Meta(ge=1, lt=2**32)]
 _Address = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+_Pin = Annotated[int, msgspec.Meta(ge=0, le=63)]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -55,7 +56,8 @@ class FirmwareMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FirmwareLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a firmware and its simulator need to know of a board: the table [firmware] of a profile.
 
-    `flash_start` and `ram_start` are addresses; the pins are numbers as PSEL takes them.
+    Lengths in bytes, times in microseconds. `flash_start` and `ram_start` are addresses; the pins are numbers as PSEL
+    takes them. docs/PROFILES.md says what each is for.
     """
 
     flash_start: _Address
@@ -68,8 +70,8 @@ class FirmwareLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stack_reserve_bytes: _Count
     uart_baud: _Count
     uart_fifo_bytes: _Count
-    uart_tx_pin: Annotated[int, msgspec.Meta(ge=0, le=63)]
-    uart_rx_pin: Annotated[int, msgspec.Meta(ge=0, le=63)]
+    uart_tx_pin: _Pin
+    uart_rx_pin: _Pin
     receive_buffer_bytes: _Count
     payload_bytes: _Count
 
@@ -94,10 +96,15 @@ class _OfFirmware:
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Limits of one board. Lengths in bytes, times in microseconds, rates in baud and hertz.
 
-    `status` is "proven" when firmware exists and its figures were held against the
-    running chip, else "datasheet only". `sources` names where each number comes from.
-    `firmware_limits` is None for a board that no firmware was written for; the numbers in it can be read
-    from the profile itself (`profile.page_bytes`).
+    Attributes
+    ----------
+    name, title, chip : the board's name, as `load` takes it, and what people and the maker call board and chip.
+    status : "proven" when firmware exists and its figures were held against it running, else "datasheet only".
+    core, fpu, clock_hz : of the CPU; whether it computes floats itself.
+    flash_bytes, ram_bytes : all that there is.
+    sources : where each number comes from, by field.
+    firmware_limits : None for a board that no firmware was written for. The numbers in it can be read from the profile
+        itself (`profile.page_bytes`), which raises IncompatibleError where there are none.
     """
 
     name: _Text

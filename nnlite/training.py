@@ -209,7 +209,8 @@ def train(
     loss : None, or the one that goes with the output: "cross_entropy" (softmax), "mse" (linear).
     shuffle, seed : a new seeded order each epoch; without, the order given.
     validation : a pair (X, y) of the same kind, measured after each epoch.
-    progress : True for a bar on a terminal, False for none, or a function (see `Progress`).
+    progress : True for a bar on a terminal, False for none, or a function of the epoch's number, how many there are,
+        and its `Epoch`.
     standardize : False to do without a standardiser.
 
     Raises
