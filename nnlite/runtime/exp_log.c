@@ -1,3 +1,4 @@
+#include "bits.h"
 #include "nnlite_runtime.h"
 
 /* Own exp and log, since every C library's differ in their last bits. Both reduce the argument with ln 2 in two
@@ -6,26 +7,6 @@
 
 static const float LN2_HIGH = 0x1.62e4p-1f;
 static const float LN2_LOW = 0x1.7f7d1cp-20f;
-
-static uint32_t bits_of_float(float value)
-{
-    union {
-        float value;
-        uint32_t bits;
-    } both;
-    both.value = value;
-    return both.bits;
-}
-
-static float float_of_bits(uint32_t bits)
-{
-    union {
-        uint32_t bits;
-        float value;
-    } both;
-    both.bits = bits;
-    return both.value;
-}
 
 /* 2^k as a float; -126 <= k <= 127. */
 static float power_of_two(int32_t k)

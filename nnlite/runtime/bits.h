@@ -1,0 +1,27 @@
+/* Moves of bits between float and uint32_t. Internal to the runtime. */
+#ifndef NNLITE_BITS_H
+#define NNLITE_BITS_H
+
+#include <stdint.h>
+
+static inline uint32_t bits_of_float(float value)
+{
+    union {
+        float value;
+        uint32_t bits;
+    } both;
+    both.value = value;
+    return both.bits;
+}
+
+static inline float float_of_bits(uint32_t bits)
+{
+    union {
+        uint32_t bits;
+        float value;
+    } both;
+    both.bits = bits;
+    return both.value;
+}
+
+#endif
