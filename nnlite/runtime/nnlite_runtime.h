@@ -22,6 +22,13 @@ bool nn_is_finite(float x);
 float nn_exp_f32(float x);
 float nn_log_f32(float x);
 
+/* sigmoid_tanh.c */
+float nn_sigmoid_f32(float x);
+float nn_tanh_f32(float x);
+
+/* sqrt.c */
+float nn_sqrt_f32(float x);
+
 /* standardize.c: out[inputs]; out may be x */
 void nn_standardize(const float *x, const float *mean, const float *scale, float *out, uint32_t inputs);
 

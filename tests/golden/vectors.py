@@ -22,7 +22,9 @@ from nnlite.kernels.dense import dense_backward, dense_forward
 from nnlite.kernels.exp_log import exp_f32, log_f32
 from nnlite.kernels.loss import mean_squared_error, softmax_cross_entropy
 from nnlite.kernels.optimizer import sgd_update
+from nnlite.kernels.sigmoid_tanh import sigmoid_f32, tanh_f32
 from nnlite.kernels.softmax import softmax
+from nnlite.kernels.sqrt import sqrt_f32
 from nnlite.kernels.standardize import standardize
 from nnlite.kernels.step import Shape, activation_count, forward_rows, gradient_count, train_rows
 from tests import reference
@@ -134,6 +136,9 @@ KERNELS: dict[str, Callable[..., tuple[Floats, ...]]] = {
     "mean_squared_error": _squared_error,
     "sgd_update": _sgd_update,
     "train": _train,
+    "sigmoid_f32": lambda x: _each(sigmoid_f32, x),
+    "tanh_f32": lambda x: _each(tanh_f32, x),
+    "sqrt_f32": lambda x: _each(sqrt_f32, x),
 }
 
 
@@ -150,12 +155,26 @@ def _exact_exp(x: float) -> float:
     return math.inf if x > 88.7228391 else math.exp(x)
 
 
+def _exact_sigmoid(x: float) -> float:
+    return 0.0 if x < -700 else 1 / (1 + math.exp(-x))
+
+
+#: function of one number -> the same in float64
+ELEMENTARY: dict[str, Callable[[float], float]] = {
+    "exp_f32": _exact_exp,
+    "log_f32": _exact_log,
+    "sigmoid_f32": _exact_sigmoid,
+    "tanh_f32": math.tanh,
+    "sqrt_f32": lambda x: math.nan if x < 0 else math.sqrt(x),
+}
+
+
 def exact(record: Record) -> list[list[float]]:
     """The same in float64, by the oracle."""
     name = record.name
     given = [array.view(np.float32).astype(np.float64).tolist() for array in record.inputs]
-    if name in ("exp_f32", "log_f32"):
-        return [[(_exact_exp if name == "exp_f32" else _exact_log)(x) for x in given[0]]]
+    if name in ELEMENTARY:
+        return [[ELEMENTARY[name](x) for x in given[0]]]
     if name == "standardize":
         return [[(x - mean) * scale for x, mean, scale in zip(*given, strict=True)]]
     if name == "dense_forward":

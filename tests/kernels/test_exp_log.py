@@ -1,19 +1,14 @@
-"""exp and log: special values, and their worst error over a dense sample against what docs/NUMERICS.md publishes."""
+"""exp and log: special values, subnormal results, order."""
 
 from __future__ import annotations
 
 import math
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nnlite.kernels.exp_log import exp_f32, is_finite, log_f32
 
-ROOT = Path(__file__).resolve().parents[2]
 F = np.float32
 LARGEST = F(3.4028235e38)
 SMALLEST = F(1e-45)
@@ -78,15 +73,3 @@ def test_finite(x: float) -> None:
 @pytest.mark.parametrize("x", [np.inf, -np.inf, np.nan])
 def test_not_finite(x: float) -> None:
     assert not is_finite(F(x))
-
-
-def test_a_dense_sample_stays_within_the_published_worst_error() -> None:
-    published = (ROOT / "docs" / "NUMERICS.md").read_text(encoding="utf-8")
-    command = [sys.executable, str(ROOT / "scripts" / "ulp_report"), "--step", "4099"]
-    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for name in ("exp", "log"):
-        limit = re.search(rf"^{name}: worst error (\S+) ulp", published, re.MULTILINE)
-        worst = re.search(rf"^{name}: worst error (\S+) ulp", report, re.MULTILINE)
-        assert limit is not None
-        assert worst is not None
-        assert 0.5 < float(worst[1]) <= float(limit[1]) < 1.0

@@ -18,6 +18,7 @@ import pytest
 from numba import njit
 
 import nnlite.kernels
+from nnlite.kernels.sqrt import sqrt_f32
 from tests.golden.vectors import PATH, compute, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +75,9 @@ def test_every_kernel_is_strict_binary32() -> None:
     wanted = {
         "exp_f32",
         "log_f32",
+        "sigmoid_f32",
+        "tanh_f32",
+        "sqrt_f32",
         "dense_forward",
         "dense_backward",
         "sgd_update",
@@ -82,6 +86,14 @@ def test_every_kernel_is_strict_binary32() -> None:
         "forward_rows",
     }
     assert wanted <= set(seen)
+
+
+def test_a_root_is_an_instruction() -> None:
+    """The IR has a call of sqrtf, which is some C library's if it is left as one."""
+    sqrt_f32(np.float32(2.0))
+    _, assembly = _bodies(sqrt_f32, sqrt_f32.signatures[0])
+    assert re.search(r"\bv?sqrtss\b|\bfsqrt\s+s", assembly)
+    assert "sqrtf" not in assembly
 
 
 def _promoting(x: Any) -> Any:

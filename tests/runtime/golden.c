@@ -75,15 +75,36 @@ static void sgd_update(void)
     got_count = 2;
 }
 
+/* Runs a function of one number over its record; false when the name is of something else. */
+static bool elementary(const char *name)
+{
+    static const struct {
+        const char *name;
+        float (*function)(float);
+    } functions[] = {{"exp_f32", nn_exp_f32},
+                     {"log_f32", nn_log_f32},
+                     {"sigmoid_f32", nn_sigmoid_f32},
+                     {"tanh_f32", nn_tanh_f32},
+                     {"sqrt_f32", nn_sqrt_f32}};
+    for (uint32_t which = 0; which < sizeof functions / sizeof functions[0]; which++) {
+        if (is(name, functions[which].name)) {
+            for (uint32_t n = 0; n < length[0]; n++) {
+                got[0].f[n] = functions[which].function(in[0].f[n]);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Runs one record into got; false when its name is not known. */
 static bool run(const char *name)
 {
     got_count = 1;
-    if (is(name, "exp_f32") || is(name, "log_f32")) {
-        for (uint32_t n = 0; n < length[0]; n++) {
-            got[0].f[n] = is(name, "exp_f32") ? nn_exp_f32(in[0].f[n]) : nn_log_f32(in[0].f[n]);
-        }
-    } else if (is(name, "standardize")) {
+    if (elementary(name)) {
+        return true;
+    }
+    if (is(name, "standardize")) {
         nn_standardize(in[0].f, in[1].f, in[2].f, got[0].f, length[0]);
     } else if (is(name, "dense_forward")) {
         nn_dense_forward(in[0].f, in[1].f, in[2].f, got[0].f, length[0], length[2]);

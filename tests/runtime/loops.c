@@ -1,13 +1,19 @@
 /* Loops around the runtime for the tests: many inputs in one call, and a training run as the firmware drives it. */
 #include "nnlite_runtime.h"
 
-void sweep(const float *x, uint32_t count, float *exponentials, float *logarithms)
-{
-    for (uint32_t n = 0; n < count; n++) {
-        exponentials[n] = nn_exp_f32(x[n]);
-        logarithms[n] = nn_log_f32(x[n]);
+#define SWEEP(function)                                                                                                \
+    void sweep_##function(const float *x, uint32_t count, float *out)                                                  \
+    {                                                                                                                  \
+        for (uint32_t n = 0; n < count; n++) {                                                                         \
+            out[n] = nn_##function(x[n]);                                                                              \
+        }                                                                                                              \
     }
-}
+
+SWEEP(exp_f32)
+SWEEP(log_f32)
+SWEEP(sigmoid_f32)
+SWEEP(tanh_f32)
+SWEEP(sqrt_f32)
 
 void infer(const nn_shape_t *shape, const float *parameters, const float *X, uint32_t samples, float *a, float *b,
            float *logits)

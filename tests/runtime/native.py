@@ -19,6 +19,12 @@ RUNTIME = ROOT / "nnlite" / "runtime"
 HERE = Path(__file__).resolve().parent
 STRICT = ["-std=c99", "-ffp-contract=off", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror"]
 
+#: Clang's options for the two cores, without and with floats in hardware
+CHIPS = {
+    "cortex_m0": ["-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0"],
+    "cortex_m4": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"],
+}
+
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint32]
 
@@ -72,10 +78,10 @@ class Runtime:
         self._library = ctypes.CDLL(str(library))
         self._library.learn.restype = ctypes.c_bool
 
-    def sweep(self, x: Floats) -> tuple[Floats, Floats]:
-        """e^x and log x of many x."""
-        out = np.empty_like(x), np.empty_like(x)
-        self._library.sweep(_pointer(x), ctypes.c_uint32(x.size), _pointer(out[0]), _pointer(out[1]))
+    def sweep(self, name: str, x: Floats) -> Floats:
+        """A function of one number, by its kernel's name, of many."""
+        out = np.empty_like(x)
+        getattr(self._library, f"sweep_{name}")(_pointer(x), ctypes.c_uint32(x.size), _pointer(out))
         return out
 
     def infer(self, sizes: Sequence[int], parameters: Floats, X: Floats) -> Floats:

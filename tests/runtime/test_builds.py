@@ -22,10 +22,6 @@ NATIVE = {
     "clang -O2": (native.clang(), ["-O2"]),
     "clang -Os": (native.clang(), ["-Os"]),
 }
-CHIPS = {
-    "cortex_m0": ["-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0"],
-    "cortex_m4": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"],
-}
 #: what a runtime may want from its compiler's library: binary32 arithmetic, and block moves
 ARITHMETIC = ["fadd", "fsub", "fmul", "fdiv", "f2iz", "f2uiz", "i2f", "ui2f"]
 COMPARISONS = ["fcmplt", "fcmpgt", "fcmple", "fcmpge", "fcmpeq", "fcmpun"]
@@ -45,7 +41,7 @@ def test_golden_vectors_in_c(build: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("level", ["-O2", "-Os"])
-@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("chip", native.CHIPS)
 def test_a_chip_build_needs_nothing_but_binary32(chip: str, level: str, tmp_path: Path) -> None:
     compiler = native.clang()
     if compiler is None:
@@ -53,7 +49,7 @@ def test_a_chip_build_needs_nothing_but_binary32(chip: str, level: str, tmp_path
     defined: set[str] = set()
     wanted: set[str] = set()
     for source in native.sources():
-        flags = [*CHIPS[chip], level, "-ffreestanding", "-fno-builtin", "-c"]
+        flags = [*native.CHIPS[chip], level, "-ffreestanding", "-fno-builtin", "-c"]
         with native.compile_c(compiler, flags, [source], tmp_path / f"{source.stem}.o").open("rb") as stream:
             elf = ELFFile(stream)
             for symbol in elf.get_section_by_name(".symtab").iter_symbols():

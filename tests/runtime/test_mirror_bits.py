@@ -1,4 +1,4 @@
-"""Python and C give the same bits: exp and log over a dense sample, inference and training over random networks."""
+"""Python and C give the same bits: functions of one number, inference and training over random networks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from hypothesis import strategies as st
 
 from nnlite import Network, train
 from nnlite.errors import DivergedError
-from nnlite.kernels.exp_log import exp_f32, log_f32
+from tests.golden.vectors import ELEMENTARY, compute, words
 from tests.runtime.native import Runtime, same_bits
 
 SIZES = st.lists(st.integers(1, 9), min_size=2, max_size=5)
 
 
-def test_exp_and_log_agree_with_c(runtime: Runtime) -> None:
-    words = np.arange(0, 1 << 32, 40_009, np.uint64).astype(np.uint32)
-    x = words.view(np.float32)[~np.isnan(words.view(np.float32))]
-    exponentials, logarithms = runtime.sweep(x)
-    assert same_bits(exponentials, np.array([exp_f32(value) for value in x], np.float32))
-    assert same_bits(logarithms, np.array([log_f32(value) for value in x], np.float32))
+@pytest.mark.parametrize("name", ELEMENTARY)
+def test_functions_of_one_number_agree_with_c(runtime: Runtime, name: str) -> None:
+    x = np.arange(0, 1 << 32, 40_009, np.uint64).astype(np.uint32).view(np.float32)
+    x = x[~np.isnan(x)]
+    assert same_bits(runtime.sweep(name, x), compute(name, (words(x),))[0].view(np.float32))
+
+
+def test_the_root_found_digit_by_digit_is_the_instruction_s(runtime: Runtime) -> None:
+    """Every significand at an odd and an even exponent; all other exponents only shift the result."""
+    x = np.arange(0x3F800000, 0x40800000, dtype=np.uint32).view(np.float32)
+    assert same_bits(runtime.sweep("sqrt_f32", x), np.sqrt(x))
 
 
 @settings(max_examples=60)
