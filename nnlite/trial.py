@@ -86,8 +86,4 @@ class Trial:
             count = self._shape.parameter_count
             parameters = np.frombuffer(self._client.read(Region.LEARNED, 0, count * _FLOAT_BYTES), "<f4")
             yield Rehearsal(loss, parameters.astype(np.float32), latency)
-        self.stop_learning()
-
-    def stop_learning(self) -> None:
-        """Drop a training that is not looked at to its end."""
         self._client.learn_abort()

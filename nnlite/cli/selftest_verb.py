@@ -47,7 +47,7 @@ def selftest(
         for check in run_checks(device, overwrite):
             checks.append(check)
             if not as_json:
-                print(f"{_VERDICTS[check.passed]:<4}  {check.name:<32}  {check.seen}", flush=True)
+                print(f"{_VERDICTS[check.passed]:<4}  {check.name:<18}  {check.seen}", flush=True)
         about = device.known
     failed = [check.name for check in checks if check.passed is False]
     row = hardware_row(about, checks, date.today())

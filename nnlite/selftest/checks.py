@@ -21,7 +21,7 @@ from nnlite.trial import Trial
 __all__ = ["Check", "check_slot_is_free", "run_checks"]
 
 _ECHO_SEED = 1
-_THROUGHPUT_FRAMES = 40
+_THROUGHPUT_FRAMES = 20
 #: of what the line carries: frame by frame, a slow USB adapter or a busy computer takes most of it
 _LEAST_THROUGHPUT = 0.1
 #: measured by estimated cycles; the estimate knows no wait states, and a wrong clock is off by a factor of two
@@ -79,24 +79,18 @@ def run_checks(device: Device, overwrite: bool = False) -> Iterator[Check]:
     golden = golden_vectors.load_golden()
     before = device.info().serving
     yield _laptop(golden)
+    on_trial = _OnTrial(device, golden)
     alone: list[tuple[str, Callable[[], Check]]] = [
         ("link echo", lambda: _echo(device)),
         ("link throughput", lambda: _throughput(device)),
     ]
-    on_trial: list[tuple[str, Callable[[Trial], Check]]] = [
-        ("flash write and read-back", lambda trial: _read_back(trial, golden)),
-        ("golden vectors", lambda trial: _vectors(trial, golden)),
-        (f"{STEPS} training steps", lambda trial: _training(trial, golden)),
-        ("cycles of an inference", lambda trial: _inference_cycles(trial, device, golden)),
-        ("cycles of a training step", lambda trial: _training_cycles(trial, device, golden)),
-    ]
-    names = [name for name, _ in alone] + [name for name, _ in on_trial] + ["the model that served serves on"]
+    names = [name for name, _ in alone] + list(on_trial.checks) + ["model kept"]
     try:
         for _, check in alone:
             yield check()
             names.pop(0)
         with device.trial(golden.network()) as trial:
-            for _, check_trial in on_trial:
+            for check_trial in on_trial.checks.values():
                 yield check_trial(trial)
                 names.pop(0)
         after = device.info().serving
@@ -122,7 +116,7 @@ def _laptop(golden: Golden) -> Check:
     ]
     wrong = sum(_differing(got, expected) for got, expected in pairs)
     count = sum(expected.size for _, expected in pairs)
-    return Check("this computer's arithmetic", not wrong, _compared(wrong, count, "golden values"))
+    return Check("arithmetic here", not wrong, _compared(wrong, count, "golden values"))
 
 
 def _compared(wrong: int, count: int, what: str) -> str:
@@ -138,7 +132,7 @@ def _echo(device: Device) -> Check:
     before = device.statistics.retransmissions
     wrong = sum(device.echo(payload) != payload for payload in payloads)
     again = device.statistics.retransmissions - before
-    seen = f"{len(payloads)} frames of up to {size} bytes, {wrong} of them changed, {again} sent again"
+    seen = f"{len(payloads)} frames of up to {size} bytes, {wrong} changed, {again} sent again"
     return Check("link echo", not wrong, seen, {"frames": len(payloads), "sent_again": again})
 
 
@@ -151,57 +145,63 @@ def _throughput(device: Device) -> Check:
     after = device.statistics
     count = after.bytes_sent - before.bytes_sent + after.bytes_received - before.bytes_received
     share = line_seconds(count) / seconds
-    seen = f"{count / seconds:,.0f} bytes/s there and back, {share:.0%} of what {BAUD:,} baud carry"
+    seen = f"{count / seconds:,.0f} bytes/s both ways, {share:.0%} of {BAUD:,} baud"
     return Check("link throughput", share >= _LEAST_THROUGHPUT, seen, {"bytes_per_second": count / seconds})
 
 
-def _read_back(trial: Trial, golden: Golden) -> Check:
-    image = encode_image(golden.network())
-    same = trial.read_image() == image
-    return Check(
-        "flash write and read-back", same, f"{len(image):,} bytes, {'all the same' if same else 'not the same'}"
-    )
+class _OnTrial:
+    """The checks of the network on trial. What computing took is noted on the way."""
 
+    def __init__(self, device: Device, golden: Golden) -> None:
+        self._device = device
+        self._golden = golden
+        self._inference_seconds = 0.0
+        self._step_seconds = 0.0
+        self.checks: dict[str, Callable[[Trial], Check]] = {
+            "flash read-back": self._read_back,
+            "golden vectors": self._vectors,
+            f"{STEPS} training steps": self._training,
+            "inference cycles": lambda _: self._cycles("inference cycles", "inference", self._inference_seconds),
+            "training cycles": lambda _: self._cycles("training cycles", "training_step", self._step_seconds),
+        }
 
-def _vectors(trial: Trial, golden: Golden) -> Check:
-    wrong = _differing(trial.run(golden.samples)[0], golden.logits)
-    wrong += _differing(trial.run(golden.samples, probabilities=True)[0], golden.probabilities)
-    count = golden.logits.size + golden.probabilities.size
-    return Check("golden vectors", not wrong, _compared(wrong, count, "logits and probabilities"))
+    def _read_back(self, trial: Trial) -> Check:
+        image = encode_image(self._golden.network())
+        same = trial.read_image() == image
+        return Check("flash read-back", same, f"{len(image):,} bytes, {'all the same' if same else 'not the same'}")
 
+    def _vectors(self, trial: Trial) -> Check:
+        golden = self._golden
+        logits, latency = trial.run(golden.samples)
+        self._inference_seconds = latency.computing / len(golden.samples)
+        wrong = _differing(logits, golden.logits)
+        wrong += _differing(trial.run(golden.samples, probabilities=True)[0], golden.probabilities)
+        count = golden.logits.size + golden.probabilities.size
+        return Check("golden vectors", not wrong, _compared(wrong, count, "logits and probabilities"))
 
-def _training(trial: Trial, golden: Golden) -> Check:
-    name = f"{STEPS} training steps"
-    epochs = trial.learn(golden.training_samples, golden.classes, LEARNING_RATE, EPOCHS)
-    for n, (epoch, expected) in enumerate(zip(epochs, golden.learned, strict=True)):
-        if wrong := _differing(epoch.parameters, expected):
-            steps = f"steps {n * STEPS // EPOCHS + 1} to {(n + 1) * STEPS // EPOCHS}"
-            trial.stop_learning()
-            return Check(name, False, f"{_compared(wrong, expected.size, 'parameters')} after {steps}")
-    return Check(name, True, _compared(0, golden.learned.size, f"parameters in {EPOCHS} looks"))
+    def _training(self, trial: Trial) -> Check:
+        name, golden = f"{STEPS} training steps", self._golden
+        verdict = Check(name, True, _compared(0, golden.learned.size, f"parameters in {EPOCHS} looks"))
+        seconds = 0.0
+        epochs = trial.learn(golden.training_samples, golden.classes, LEARNING_RATE, EPOCHS)
+        for n, (epoch, expected) in enumerate(zip(epochs, golden.learned, strict=True)):
+            seconds += epoch.latency.computing
+            wrong = _differing(epoch.parameters, expected)
+            if wrong and verdict.passed:
+                steps = f"steps {n * STEPS // EPOCHS + 1} to {(n + 1) * STEPS // EPOCHS}"
+                verdict = Check(name, False, f"{_compared(wrong, expected.size, 'parameters')} after {steps}")
+        self._step_seconds = seconds / STEPS
+        return verdict
 
-
-def _inference_cycles(trial: Trial, device: Device, golden: Golden) -> Check:
-    _, latency = trial.run(golden.samples)
-    measured = latency.computing / len(golden.samples)
-    return _cycles("cycles of an inference", device, measured, "inference")
-
-
-def _training_cycles(trial: Trial, device: Device, golden: Golden) -> Check:
-    epochs = list(trial.learn(golden.training_samples, golden.classes, LEARNING_RATE, EPOCHS))
-    measured = sum(epoch.latency.computing for epoch in epochs) / STEPS
-    return _cycles("cycles of a training step", device, measured, "training_step")
-
-
-def _cycles(name: str, device: Device, seconds: float, which: str) -> Check:
-    info = device.known
-    measured = round(seconds * info.clock_hz)
-    estimate = golden_vectors.estimated_cycles(info.board)
-    figures = {"measured": float(measured)}
-    if estimate is None:
-        return Check(name, None, f"{measured:,} measured; there is no estimate for '{info.board}'", figures)
-    estimated = getattr(estimate, which)
-    ratio = measured / estimated
-    least, most = _CYCLE_RATIOS
-    seen = f"{measured:,} measured, {estimated:,} estimated: {ratio:.2f} of it"
-    return Check(name, least <= ratio <= most, seen, figures | {"estimated": float(estimated)})
+    def _cycles(self, name: str, which: str, seconds: float) -> Check:
+        info = self._device.known
+        measured = round(seconds * info.clock_hz)
+        estimate = golden_vectors.estimated_cycles(info.board)
+        figures = {"measured": float(measured)}
+        if estimate is None:
+            return Check(name, None, f"{measured:,} measured; there is no estimate for '{info.board}'", figures)
+        estimated = getattr(estimate, which)
+        ratio = measured / estimated
+        least, most = _CYCLE_RATIOS
+        seen = f"{measured:,} measured, {estimated:,} estimated: {ratio:.2f} of it"
+        return Check(name, least <= ratio <= most, seen, figures | {"estimated": float(estimated)})
