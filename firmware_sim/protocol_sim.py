@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import serial
 
 from firmware_sim.state import keep_flash, restore_flash
+from nnlite.errors import UsageError
 
 if TYPE_CHECKING:
     from firmware_sim.board import Board
@@ -41,11 +42,11 @@ class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
             if board.port_open:
                 raise serial.SerialException(errno.EBUSY, f"{self.portstr}: the port is busy")
         else:
+            state = _state_file(url.query)
             board = open_board(url.netloc)
-            state = parse_qs(url.query).get("state")
-            if state:
-                self._state = Path(state[0])
-                restore_flash(board, self._state)
+            if state is not None:
+                self._state = state
+                restore_flash(board, state)
         board.port_open = True
         self._own = url.netloc != "board"
         self._board = board
@@ -105,3 +106,15 @@ class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
 
     def _update_rts_state(self) -> None:
         """The interface chip ignores RTS."""
+
+
+def _state_file(query: str) -> Path | None:
+    """The file that a URL's query names; anything else that it says would be lost without a word."""
+    options = parse_qsl(query, keep_blank_values=True)
+    unknown = next((name for name, _ in options if name != "state"), None)
+    if unknown is not None:
+        raise UsageError(f"a simulated board has no option '{unknown}'; the one it has is sim://BOARD?state=FILE")
+    files = [value for _, value in options]
+    if len(files) > 1 or "" in files:
+        raise UsageError("a simulated board keeps its flash in one file: sim://BOARD?state=FILE")
+    return Path(files[0]) if files else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,14 +45,20 @@ def keep_flash(board: Board, path: Path) -> None:
         neighbour.write_bytes(content)
         os.replace(neighbour, path)
     except OSError as error:
-        raise PathError(f"cannot keep the simulated board's flash in {path}: {error.strerror}") from error
+        with suppress(OSError):
+            neighbour.unlink()
+        raise PathError(
+            f"cannot keep the simulated board's flash in {path}: {error.strerror}; name another file"
+        ) from error
 
 
 def _read(path: Path, board: Board) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise PathError(f"cannot read the simulated board's flash from {path}: {error.strerror}") from error
+        raise PathError(
+            f"cannot read the simulated board's flash from {path}: {error.strerror}; name another file"
+        ) from error
     name, _, body = content.removeprefix(_MAGIC).partition(b"\n")
     try:
         flash = zlib.decompress(body)
