@@ -28,6 +28,7 @@ __all__ = ["Table", "read_stream", "read_table"]
 
 _STREAM = "standard input"
 _MEND = "correct that row or leave it out"
+_WHAT = "data is a CSV file with a header, or an .npz file"
 
 #: what numpy and zipfile raise for a file that is not, or no longer, an archive of arrays
 _BROKEN_ARCHIVE = (
@@ -57,18 +58,35 @@ class Table:
     features : column names.
     y : (samples,) labels (text or integers) or floats, or None.
     source : where it comes from, for messages.
+    lines : of a file with lines, that of each sample, counted from 1.
     """
 
     X: npt.NDArray[np.float32]
     features: tuple[str, ...]
     y: npt.NDArray[Any] | None
     source: str
+    lines: tuple[int, ...] | None = None
 
     @property
     def truth(self) -> npt.NDArray[Any]:
         """`y` of a table that was read as `labelled`."""
         assert self.y is not None
         return self.y
+
+    def where(self, row: int) -> str:
+        """A sample as its file's reader finds it."""
+        return f"{self.source}, row {row}" if self.lines is None else f"{self.source}, line {self.lines[row]}"
+
+    def check_numbers(self) -> None:
+        """Refuse a target that is no number.
+
+        Raises
+        ------
+        DataError : the first one is named.
+        """
+        if self.truth.dtype.kind not in "fiu":
+            row, text = next((n, text) for n, text in enumerate(self.truth.tolist()) if _number(text) is None)
+            raise DataError(f"{self.where(row)}: the target is '{text}', not a number; {_MEND}")
 
     def check_inputs(self, inputs: int) -> None:
         """Refuse a table that is not as wide as a model.
@@ -111,9 +129,9 @@ def read_table(
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise PathError(f"cannot read the data {path}: {error.strerror}") from error
+        raise PathError(f"cannot read the data {path}: {error.strerror}; name a file that can be read") from error
     if not content.strip():
-        raise DataError(f"{path} is empty")
+        raise DataError(f"{path} is empty; {_WHAT}")
     if path.suffix == ".npz" or content.startswith(b"PK"):
         if target not in (None, "y"):
             raise DataError(f"{path} has no column '{target}'; the target of an .npz file is its array y")
@@ -191,14 +209,14 @@ def _csv(path: Path, content: bytes, target: str | None, features: tuple[str, ..
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}); export it as CSV in UTF-8") from error
     if "\0" in text:
-        raise DataError(f"{path} is not a text file; data is a CSV file with a header, or an .npz file")
+        raise DataError(f"{path} is not a text file; {_WHAT}")
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         lines = [(reader.line_num, line) for line in reader if line]
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}; data is a CSV file with a header") from error
     if not lines:
-        raise DataError(f"{path} is empty")
+        raise DataError(f"{path} is empty; {_WHAT}")
     header = tuple(name.strip() for name in lines[0][1])
     if all(_number(name) is not None for name in header):
         raise DataError(f"{path} has no header: its first line must name the columns")
@@ -211,9 +229,10 @@ def _csv(path: Path, content: bytes, target: str | None, features: tuple[str, ..
             if not labels[-1]:
                 raise DataError(f"{path}, line {number}, column '{target}': the target is missing; {_MEND}")
     if not rows:
-        raise DataError(f"{path} has a header and no rows")
-    y = None if target is None else _target(path, target, [number for number, _ in lines[1:]], labels)
-    return Table(np.array(rows, np.float32), tuple(header[n] for n in picked), y, str(path))
+        raise DataError(f"{path} has a header and no rows; add samples, one a line")
+    numbers = tuple(number for number, _ in lines[1:])
+    y = None if target is None else _target(path, target, numbers, labels)
+    return Table(np.array(rows, np.float32), tuple(header[n] for n in picked), y, str(path), numbers)
 
 
 def read_stream(
@@ -268,7 +287,8 @@ def _columns(source: str, header: tuple[str, ...], target: str | None, features:
         name = "tabs" if separator == "\t" else "semicolons"
         raise DataError(f"{source} has one column only; its values seem to be parted by {name}, use commas")
     if target is not None and target not in header:
-        raise DataError(f"{source} has no column '{target}'; it has {_list(header)}")
+        doubt = "is its first line a header? It" if any(_number(name) is not None for name in header) else "it"
+        raise DataError(f"{source} has no column '{target}'; {doubt} has {_list(header)}")
     columns = tuple(name for name in header if name != target)
     if not columns:
         raise DataError(f"{source} has no column beside '{target}'; samples need features")
@@ -282,13 +302,9 @@ def _row(
 ) -> list[float]:
     """The features of one line."""
     if len(line) != len(header):
-        raise DataError(f"{source}, line {number}: {len(line)} values where the header names {len(header)} columns")
+        counts = f"{len(line)} values where the header names {len(header)} columns"
+        raise DataError(f"{source}, line {number}: {counts}; {_MEND}")
     return [_cell(source, number, header[n], line[n], target) for n in picked]
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell of a CSV file is a number, finite or not."""
-    return _number(text) is not None
 
 
 def _number(text: str) -> float | None:
@@ -307,13 +323,14 @@ def _cell(source: str, number: int, column: str, text: str, target: str | None) 
         raise DataError(f"{where}: '{text.strip()}' is not a number; {_MEND}, or name the target with --target")
     if value is None:
         what = f"'{text.strip()}' is not a number" if text.strip() else "the value is missing"
-        raise DataError(f"{where}: {what}; {_MEND}")
+        comma = text.count(",") == 1 and _number(text.replace(",", ".")) is not None
+        raise DataError(f"{where}: {what}; {'write decimals with a point' if comma else _MEND}")
     if not math.isfinite(value) or abs(value) > float(np.finfo(np.float32).max):
         raise DataError(f"{where}: {text.strip()} is not a finite float32; {_MEND}")
     return value
 
 
-def _target(path: Path, target: str, lines: list[int], labels: list[str]) -> npt.NDArray[Any]:
+def _target(path: Path, target: str, lines: tuple[int, ...], labels: list[str]) -> npt.NDArray[Any]:
     """Text unless all are numbers; then integers if all are, else floats. Not-a-number is no number's label."""
     numbers = [number for label in labels if (number := _number(label)) is not None]
     if len(numbers) < len(labels):

@@ -76,7 +76,7 @@ def write_whole(path: str | Path, content: bytes | None) -> None:
         os.replace(neighbour, place)
         neighbour = None
     except OSError as error:
-        raise PathError(f"cannot write {path}: {error.strerror}; nothing was changed") from error
+        raise PathError(f"cannot write {path}: {error.strerror}; nothing was changed. Name another place") from error
     finally:
         if neighbour is not None:
             with contextlib.suppress(OSError):

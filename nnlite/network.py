@@ -24,6 +24,7 @@ Label = str | int
 Floats = npt.NDArray[np.float32]
 
 _FILE_FORMAT = "1"
+_TRAIN = "train one with 'nnlite train ... -o MODEL'"
 _TENSORS = ("parameters", "mean", "scale")
 _HIDDEN = ("relu",)
 _OUTPUT = ("softmax", "linear")
@@ -281,15 +282,13 @@ def load(path: str | Path) -> Network:
         with path.open("rb"):
             pass
     except OSError as error:
-        raise PathError(f"cannot read the model {path}: {error.strerror}") from error
+        raise PathError(f"cannot read the model {path}: {error.strerror}; name a file that can be read") from error
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in _TENSORS if name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, AttributeError, TypeError, ValueError) as error:  # NumPy lacks some types
-        raise DataError(
-            f"{path} is not a model file, or is cut short ({error}); train one with 'nnlite train ... -o MODEL'"
-        ) from error
+        raise DataError(f"{path} is not a model file, or is cut short; {_TRAIN}") from error
     try:
         return _from_file(metadata, tensors)
     except (NNLiteError, KeyError, TypeError, ValueError, RecursionError) as error:
@@ -301,8 +300,8 @@ def _from_file(metadata: dict[str, str], tensors: dict[str, npt.NDArray[Any]]) -
     if metadata.get("nnlite_format") != _FILE_FORMAT:
         found = metadata.get("nnlite_format")
         if found is None:
-            raise DataError("it was not written by nnlite")
-        raise DataError(f"its format is {found}, this version reads {_FILE_FORMAT}")
+            raise DataError(f"it was not written by nnlite; {_TRAIN}")
+        raise DataError(f"its format is {found}, this version reads {_FILE_FORMAT}; use a newer nnlite")
     sizes = json.loads(metadata["sizes"])
     if not isinstance(sizes, list):
         raise DataError("its sizes are not a list")

@@ -155,12 +155,16 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
             try:
                 content = check_path(name_or_path).read_bytes()
             except OSError as error:
-                raise PathError(f"cannot read the profile {text}: {error.strerror}") from error
+                raise PathError(
+                    f"cannot read the profile {text}: {error.strerror}; name a file that can be read"
+                ) from error
         try:
             profile = msgspec.toml.decode(content, type=cls)
         except msgspec.ValidationError as error:
             raise UsageError(f"the profile {text} is not usable: {_readable(error, cls)}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise UsageError(f"the profile {text} is not a TOML file: byte {error.start} is not UTF-8 text") from error
+        except msgspec.DecodeError as error:
             raise UsageError(f"the profile {text} is not a TOML file: {error}") from error
         profile._check(text)
         return profile

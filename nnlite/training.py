@@ -117,8 +117,17 @@ def _label_list(y: npt.ArrayLike) -> list[Any]:
     return [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
 
 
-def encode_labels(y: npt.ArrayLike, labels: tuple[Label, ...] | None, outputs: int) -> npt.NDArray[np.int64]:
+def encode_labels(
+    y: npt.ArrayLike,
+    labels: tuple[Label, ...] | None,
+    outputs: int,
+    where: Callable[[int], str] = lambda row: f"row {row}",
+) -> npt.NDArray[np.int64]:
     """Class labels as indices, (samples,). Without `labels`, y holds the indices themselves.
+
+    Parameters
+    ----------
+    where : what a message calls a row.
 
     Raises
     ------
@@ -130,7 +139,9 @@ def encode_labels(y: npt.ArrayLike, labels: tuple[Label, ...] | None, outputs: i
     for row, label in enumerate(values):
         if not isinstance(label, str | int) or label not in index:
             known = ", ".join(map(str, index)) if len(index) <= 20 else f"{len(index)} classes"
-            raise DataError(f"row {row}: the model has no label '{label}'; it has {known}")
+            raise DataError(
+                f"{where(row)}: the model has no label '{label}'; it has {known}. Correct that row or leave it out"
+            )
         encoded[row] = index[label]
     return encoded
 

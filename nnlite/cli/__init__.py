@@ -10,6 +10,7 @@ import sys
 __all__ = ["main", "run"]
 
 _INTERRUPTED = 130
+_STOPPED = "interrupted; nothing was left half done: a file, or a board's model, is as it was, or new and whole"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
@@ -23,7 +24,7 @@ def run(arguments: list[str]) -> int:
         print(f"nnlite: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("nnlite: interrupted; nothing was changed that a message did not report", file=sys.stderr)
+        print(f"nnlite: {_STOPPED}", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has gone; the interpreter must not complain about it at its end.

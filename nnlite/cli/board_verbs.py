@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nnlite.data import Table
     from nnlite.device import Device
     from nnlite.link.protocol import Hello, Slot
+    from nnlite.network import Network
 
 __all__ = ["PortOption", "chosen_port", "flash", "info", "learn", "pull", "rollback", "run", "verify"]
 
@@ -33,10 +34,11 @@ LikeOption = Annotated[
     typer.Option(
         "--like",
         metavar="MODEL",
+        readable=False,
         help="A model file whose feature names pick the columns; else they are the model's inputs as they stand.",
     ),
 ]
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")]
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", readable=False, help="A model file.")]
 
 
 def chosen_port(port: str | None) -> str:
@@ -52,12 +54,28 @@ def _open(port: str | None) -> Device:
     return Device.open(chosen_port(port))
 
 
-def _read(data: str, target: str | None, like: Path | None, labelled: bool = False) -> Table:
-    """Data for the model on a board: names of features do not travel, so a file's take their place."""
-    from nnlite.data import read_table
+def _load_like(like: Path | None) -> Network | None:
     from nnlite.network import load
 
-    return read_table(data, target, None if like is None else load(like).features, labelled)
+    return None if like is None else load(like)
+
+
+def _read(data: str, target: str | None, like: Network | None, labelled: bool = False) -> Table:
+    """Data for the model on a board: names of features do not travel, so a file's take their place."""
+    from nnlite.data import read_table
+
+    return read_table(data, target, None if like is None else like.features, labelled)
+
+
+def _check_like(path: Path | None, like: Network | None, sizes: tuple[int, ...]) -> None:
+    """Refuse a model file whose names cannot be those of the inputs on the board."""
+    from nnlite.errors import IncompatibleError
+
+    if like is not None and like.sizes[0] != sizes[0]:
+        raise IncompatibleError(
+            f"{path} has {like.sizes[0]} inputs, the model on the board {sizes[0]}; give the file that was flashed "
+            "with --like, or flash this one first"
+        )
 
 
 def info(port: PortOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
@@ -122,7 +140,9 @@ def flash(
 
 
 def verify(
-    model: Annotated[Path | None, typer.Argument(metavar="MODEL", help="A model file to compare with.")] = None,
+    model: Annotated[
+        Path | None, typer.Argument(metavar="MODEL", readable=False, help="A model file to compare with.")
+    ] = None,
     port: PortOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -192,18 +212,20 @@ def run(
       nnlite run samples.csv --target state --json
       nnlite run samples.csv --like m.safetensors
     """
-    from nnlite.network import decide, load
+    from nnlite.network import decide
 
+    net = _load_like(like)
     if data == "-":
         from nnlite.cli.live import run_live
 
-        features = None if like is None else load(like).features
         with _open(port) as device:
-            run_live(device, target, features, as_json, quiet)
+            _check_like(like, net, device.shape().sizes)
+            run_live(device, target, None if net is None else net.features, as_json, quiet)
         return
-    table = _read(data, target, like)
+    table = _read(data, target, net)
     with _open(port) as device:
         shape = device.shape()
+        _check_like(like, net, shape.sizes)
         table.check_inputs(shape.sizes[0])
         classifies = shape.output == "softmax"
         with progress_bar("running", quiet) as progress:
@@ -243,9 +265,19 @@ def learn(
     Example:
       nnlite learn mine.csv --target state --epochs 5 --learning-rate 0.02 --port /dev/ttyACM0
     """
-    table = _read(data, target, like, labelled=True)
+    from nnlite.training import encode_labels
+
+    net = _load_like(like)
+    table = _read(data, target, net, labelled=True)
     with _open(port) as device:
-        table.check_inputs(device.shape().sizes[0])
+        shape = device.shape()
+        _check_like(like, net, shape.sizes)
+        table.check_inputs(shape.sizes[0])
+        # Device.learn looks at them as well, but knows nothing of the file and its lines.
+        if shape.output == "softmax":
+            encode_labels(table.truth, shape.labels, shape.sizes[-1], table.where)
+        else:
+            table.check_numbers()
         with progress_bar("learning", quiet) as progress:
             result = device.learn(
                 table.X,
@@ -264,12 +296,17 @@ def learn(
 
 
 def pull(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the model goes (.safetensors).")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", readable=False, help="Where the model goes (.safetensors).")
+    ],
     port: PortOption = None,
     like: Annotated[
         Path | None,
         typer.Option(
-            "--like", metavar="MODEL", help="A model file to take the names of features from; they do not travel."
+            "--like",
+            metavar="MODEL",
+            readable=False,
+            help="A model file to take the names of features from; they do not travel.",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -281,17 +318,14 @@ def pull(
     Example:
       nnlite pull -o personal.safetensors --port /dev/ttyACM0
     """
-    from nnlite.errors import DataError
     from nnlite.files import check_writable
-    from nnlite.network import load
 
     check_writable(output)
-    features = None if like is None else load(like).features
+    named = _load_like(like)
     with _open(port) as device, progress_bar("pulling", quiet) as progress:
         net = device.pull(progress=progress)
-    if features is not None and len(features) != net.sizes[0]:
-        raise DataError(f"{like} names {len(features)} features, the model on the board has {net.sizes[0]} inputs")
-    net.features = features
+    _check_like(like, named, net.sizes)
+    net.features = None if named is None else named.features
     net.save(output)
     if as_json:
         print_json({"sizes": net.sizes, "output": net.output, "labels": net.labels, "model": str(output)})

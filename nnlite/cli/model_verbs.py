@@ -24,7 +24,9 @@ def train(
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="A CSV file with a header, an .npz file with X and y, or 'shoulder'.")
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the model goes (.safetensors).")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", readable=False, help="Where the model goes (.safetensors).")
+    ],
     target: Annotated[str | None, typer.Option(help="The column to predict; not needed for .npz and shoulder.")] = None,
     hidden: Annotated[str, typer.Option(help="Sizes of the hidden layers, such as 32,16.")] = "16",
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 30,
@@ -96,14 +98,10 @@ def _classes(table: Table) -> tuple[str | int, ...]:
 
 def _target_width(table: Table) -> int:
     """Outputs of a regression."""
-    from nnlite.data import is_number
-
-    if table.truth.dtype.kind not in "fiu":
-        row, text = next((n, text) for n, text in enumerate(table.truth.tolist()) if not is_number(text))
-        raise DataError(
-            f"{table.source}: the target of sample {row} is '{text}', not a number; without --regression the target's "
-            "values are classes"
-        )
+    try:
+        table.check_numbers()
+    except DataError as error:
+        raise DataError(f"{error}. Without --regression the target's values are classes") from error
     return 1 if table.truth.ndim == 1 else int(table.truth.shape[1])
 
 
@@ -114,11 +112,13 @@ def _check_board(net: PlannedNetwork, board: str) -> None:
     answer = plan(net, Profile.load(board))
     if not answer.fits:
         what = "the network does not fit" if answer.fits is False else "it is not known whether the network fits"
-        raise DoesNotFitError(f"{what} {board}: " + "; ".join(answer.reasons))
+        raise DoesNotFitError(
+            f"{what} {board}: {'; '.join(answer.reasons)}. Without --board it is trained all the same"
+        )
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", readable=False, help="A model file.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="Data as for train.")],
     target: Annotated[
         str | None, typer.Option(help="The column with the truth; not needed for .npz and shoulder.")
@@ -144,9 +144,10 @@ def evaluate(
     outputs = net.decision_function(table.X)
     result: dict[str, float | int] = {"samples": int(table.X.shape[0])}
     if net.output == "softmax":
-        truth = encode_labels(table.truth, net.labels, net.sizes[-1])
+        truth = encode_labels(table.truth, net.labels, net.sizes[-1], table.where)
         result["accuracy"] = float(np.mean(np.argmax(outputs, axis=1) == truth))
     else:
+        table.check_numbers()
         errors = outputs.astype(np.float64) - encode_targets(table.truth, net.sizes[-1])
         result["root_mean_squared_error"] = float(np.sqrt(np.mean(errors**2)))
     if as_json:

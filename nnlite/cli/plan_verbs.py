@@ -100,7 +100,7 @@ def _planned(model: Path | None, sizes: str | None, regression: bool) -> Any:
 
 def plan(
     board: BoardOption,
-    model: Annotated[Path | None, typer.Argument(metavar="MODEL", help="A model file.")] = None,
+    model: Annotated[Path | None, typer.Argument(metavar="MODEL", readable=False, help="A model file.")] = None,
     sizes: Annotated[str | None, typer.Option(help="Instead of a model: inputs, hidden..., outputs.")] = None,
     learn: Annotated[bool, typer.Option("--learn", help="Plan for learning on the board as well.")] = False,
     batch_size: Annotated[int, typer.Option(help="Samples of one training step on the board.")] = 1,
@@ -135,7 +135,7 @@ def plan(
 
 def firmware(
     board: BoardOption,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the .hex goes.")],
+    output: Annotated[Path, typer.Option("-o", "--output", readable=False, help="Where the .hex goes.")],
     quiet: QuietOption = False,
 ) -> None:
     """Write a board's prebuilt firmware as Intel HEX.

@@ -31,6 +31,8 @@ Progress = Callable[[int, int], None]
 
 #: larger payloads are not made use of, whatever the device offers
 _PAYLOAD_LIMIT = 4096
+#: after them another model serves
+_SWITCHES = (Message.FLASH_COMMIT, Message.LEARN_COMMIT, Message.ROLLBACK)
 _WORD_BYTES = 4
 _CREDIT_BYTES = struct.calcsize(wire.FLASH_CREDIT_REPLY)
 _MODEL_BYTES = struct.calcsize(wire.MODEL_REPLY)
@@ -67,7 +69,8 @@ class Client:
     Each call raises what `refusal_error` makes of a refusal, and
     DeviceTimeoutError : no answer although the request was sent five times.
     PortError : the port vanished.
-    DeviceError : an answer that cannot be.
+    IncompatibleError : an answer of another form than this version's firmware gives.
+    DeviceError : one of the right form that cannot be.
     """
 
     def __init__(self, port: Port) -> None:
@@ -219,6 +222,7 @@ class Client:
         """Ask, wait, ask again. `body_bytes` is what the answer is expected to have behind the status word."""
         self._settle()
         frame = self._next_frame(message, payload, flags)
+        heard = self._statistics.bytes_received
         for attempt in range(attempts):
             if attempt:
                 self._count(retransmissions=int(message != Message.HELLO))
@@ -230,7 +234,7 @@ class Client:
             self._unanswered = None
             if answer is not None:
                 return _body(message, answer)
-        raise _silent(message)
+        raise _silent(message, talks=self._statistics.bytes_received > heard)
 
     def _await(self, frame: Frame, deadline: float, body_bytes: int) -> Frame | None:
         while self._clock() < deadline:
@@ -350,11 +354,22 @@ def _body(message: Message, answer: Frame) -> bytes:
     return body
 
 
-def _silent(message: Message) -> NNLiteError:
+def _silent(message: Message, talks: bool = False) -> NNLiteError:
+    """The exception for a request that was not answered, whatever else came."""
+    if message == Message.HELLO and talks:
+        return DeviceTimeoutError(
+            "something talks at that port, but not as nnlite's firmware does. Is it the right port? Then put the "
+            "firmware on the board ('nnlite firmware')"
+        )
     if message == Message.HELLO:
         return DeviceTimeoutError(
             "the port opens but nothing answers there. Is it the right port, does the board have power, "
             "and is nnlite's firmware on it ('nnlite firmware')?"
+        )
+    if message in _SWITCHES:
+        return DeviceTimeoutError(
+            f"the device fell silent during {message.name}, which it may have carried out or not: a whole model serves "
+            "in either case. Check its cable and power, then look which one: 'nnlite info'"
         )
     return DeviceTimeoutError(
         f"the device fell silent during {message.name}; the model that was committed last serves on. "

@@ -169,7 +169,7 @@ def _choice(name: str | None, findings: list[Finding], fitting: list[Finding]) -
             f"more than one board answers{which}: {', '.join(map(str, fitting))}; choose one with --port{more}"
         )
     if any(finding.hello for finding in findings):
-        return PortError(f"no board answers to {name}; there are {there}")
+        return PortError(f"no board answers to {name}; there are {there}. Choose one of these with --port")
     shut = next((finding.problem for finding in findings if isinstance(finding.problem, PortBusyError)), None)
     if shut is not None:
         return shut  # a port that this user may not open, say: the board is most likely behind it

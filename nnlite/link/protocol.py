@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nnlite.errors import DeviceError
+from nnlite.errors import IncompatibleError
 from nnlite.link import wire
 from nnlite.link.wire import HelloField, Message, Optimizer, Region, SlotState
 
@@ -48,6 +48,7 @@ _WORD_BYTES = 4
 _NO_SLOT = 255
 #: FLASH_BEGIN and every reply of a fixed size must fit
 _LEAST_PAYLOAD_BYTES = 64
+_RENEW = "its firmware is of another version than this program, put the one of this version on it ('nnlite firmware')"
 
 
 @dataclass(frozen=True)
@@ -283,10 +284,7 @@ def decode_hello(body: bytes) -> Hello:
     def one(field: HelloField) -> bytes:
         values = fields.get(field, [])
         if len(values) != 1:
-            raise DeviceError(
-                f"the device's HELLO has the field {field.name} {len(values)} times, not once; "
-                "put the firmware of this version on it ('nnlite firmware')"
-            )
+            raise IncompatibleError(f"the device's HELLO has {field.name} {len(values)} times, not once; {_RENEW}")
         return values[0]
 
     def integer(field: HelloField) -> int:
@@ -296,7 +294,9 @@ def decode_hello(body: bytes) -> Hello:
     def count(field: HelloField, least: int = 1) -> int:
         value = integer(field)
         if value < least:
-            raise DeviceError(f"the device's HELLO gives {value} for {field.name}, at least {least} is needed")
+            raise IncompatibleError(
+                f"the device's HELLO gives {value} for {field.name}, at least {least} is needed; {_RENEW}"
+            )
         return value
 
     def text(field: HelloField) -> str:
@@ -345,7 +345,9 @@ def _pair(value: bytes) -> tuple[int, int]:
 def _slot(value: bytes) -> Slot:
     index, state, *rest = _unpack(wire.SLOT_FIELD, Message.HELLO, value)
     if state not in SlotState._value2member_map_:
-        raise DeviceError(f"the device's HELLO gives slot {index} the state {state}, which this version does not know")
+        raise IncompatibleError(
+            f"the device's HELLO gives slot {index} the state {state}, which this version does not know; {_RENEW}"
+        )
     return Slot(index, SlotState(state), *rest)
 
 
@@ -355,8 +357,7 @@ def _unpack(layout: str, message: Message, body: bytes) -> tuple[Any, ...]:
     return struct.unpack(layout, body)
 
 
-def _malformed(message: Message, body: bytes, expected: str) -> DeviceError:
-    return DeviceError(
-        f"the device's answer to {message.name} has {len(body)} bytes where {expected} were due; "
-        "put the firmware of this version on it ('nnlite firmware')"
+def _malformed(message: Message, body: bytes, expected: str) -> IncompatibleError:
+    return IncompatibleError(
+        f"the device's answer to {message.name} has {len(body)} bytes where {expected} were due; {_RENEW}"
     )

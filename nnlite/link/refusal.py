@@ -15,7 +15,7 @@ from nnlite.errors import (
     NNLiteError,
 )
 from nnlite.link.protocol import Refusal
-from nnlite.link.wire import ImageFault, Message, NonFinite, Status
+from nnlite.link.wire import PROTOCOL_VERSION, ImageFault, Message, NonFinite, Status
 
 __all__ = ["refusal_error"]
 
@@ -50,10 +50,8 @@ def _restarted(message: Message, _: Refusal) -> NNLiteError:
     )
 
 
-def _no_model(message: Message, _: Refusal) -> NNLiteError:
-    return IncompatibleError(
-        f"there is no model on the device to {_VERB[message]}; flash one first: 'nnlite flash MODEL'"
-    )
+def _no_model(_: Message, __: Refusal) -> NNLiteError:
+    return IncompatibleError("there is no model on the device; flash one first: 'nnlite flash MODEL'")
 
 
 def _too_large(message: Message, refusal: Refusal) -> NNLiteError:
@@ -119,13 +117,18 @@ def _bad_label(_: Message, refusal: Refusal) -> NNLiteError:
 
 
 def _no_other_model(_: Message, __: Refusal) -> NNLiteError:
-    return IncompatibleError("there is no earlier model on the device to go back to; the one that serves was kept")
+    return IncompatibleError(
+        "there is no earlier model on the device to go back to; the one that serves was kept. Flash the one you want"
+    )
 
 
 def _bad_version(_: Message, refusal: Refusal) -> NNLiteError:
+    oldest, newest = refusal.value, refusal.limit
+    versions = f"version {newest}" if oldest == newest else f"versions {oldest} to {newest}"
+    newer = ", or use a newer nnlite" if oldest > PROTOCOL_VERSION else ""
     return IncompatibleError(
-        f"the device speaks versions {refusal.value} to {refusal.limit} of the protocol, none of which this program "
-        "knows; put the firmware of this version on it ('nnlite firmware')"
+        f"the device speaks {versions} of the protocol, this program version {PROTOCOL_VERSION}; put the firmware of "
+        f"this program on it ('nnlite firmware'){newer}"
     )
 
 
@@ -141,12 +144,4 @@ _EXPLAIN: dict[int, Callable[[Message, Refusal], NNLiteError]] = {
     Status.BAD_LABEL: _bad_label,
     Status.NO_OTHER_MODEL: _no_other_model,
     Status.BAD_VERSION: _bad_version,
-}
-
-_VERB: dict[Message, str] = dict.fromkeys(Message, "use") | {
-    Message.VERIFY: "verify",
-    Message.ROLLBACK: "go back from",
-    Message.RUN: "run",
-    Message.READ: "pull",
-    Message.LEARN_BEGIN: "train",
 }

@@ -34,7 +34,9 @@ def cannot_open(url: str, error: OSError | ValueError) -> PortError:
         return PortError(f"there is no port {url}; plug the board in, or name another one")
     if number == errno.ENOTTY or "Inappropriate ioctl" in text:
         return PortError(f"{url} is not a serial port; name the board's, such as /dev/ttyACM0 or COM3")
-    return PortError(f"cannot open {url}: {text}; check the name, and that what should answer there is running")
+    reason = text.replace(f"Could not open port {url}: ", "")
+    reason = re.sub(r"^\[Errno \d+\] ", "", reason)
+    return PortError(f"cannot open {url}: {reason}; check the name, and that what should answer there is running")
 
 
 def vanished(error: OSError, heard: bool) -> PortError:
@@ -50,7 +52,8 @@ def vanished(error: OSError, heard: bool) -> PortError:
             "Close that one, then try again"
         )
     return PortError(
-        f"the port vanished ({error}); the model that was committed last serves on. Plug the board in again"
+        "the port vanished, as when a board is unplugged; the model that was committed last serves on. "
+        "Plug the board in again, then run the command again"
     )
 
 

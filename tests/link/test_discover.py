@@ -37,7 +37,7 @@ def test_each_port_is_listed_with_what_stands_behind_it(boards: tuple[str, str])
         "generation": None,
         "problem": None,
     }
-    assert silent.to_dict()["problem"].startswith("the port opens but nothing answers there")
+    assert silent.to_dict()["problem"].startswith("something talks at that port, but not as")
     held = open_port(boards[1])
     try:
         assert "in use" in look([boards[1]])[0].trouble

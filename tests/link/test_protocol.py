@@ -93,13 +93,13 @@ def test_replies() -> None:
 )
 def test_a_reply_of_the_wrong_length_is_named(decode: object) -> None:
     assert callable(decode)
-    with pytest.raises(errors.DeviceError, match="bytes where"):
+    with pytest.raises(errors.IncompatibleError, match="bytes where"):
         decode(b"\x05")
 
 
 @given(body=st.binary(max_size=300))
 def test_whatever_a_device_says_hello_decodes_or_names_what_is_wrong(body: bytes) -> None:
-    with contextlib.suppress(errors.DeviceError):
+    with contextlib.suppress(errors.IncompatibleError):
         assert protocol.decode_hello(body).payload_bytes >= 64
 
 
@@ -141,7 +141,7 @@ def test_hello_as_plain_values_is_json() -> None:
     ],
 )
 def test_a_hello_that_cannot_be_used_is_named(body: bytes, message: str) -> None:
-    with pytest.raises(errors.DeviceError, match=message):
+    with pytest.raises(errors.IncompatibleError, match=message):
         protocol.decode_hello(body)
 
 
@@ -149,7 +149,7 @@ def test_a_hello_that_cannot_be_used_is_named(body: bytes, message: str) -> None
     ("message", "refusal", "error", "text"),
     [
         (Message.RUN, Refusal(Status.BAD_SESSION, 0, 0, 0), errors.DeviceTimeoutError, "restarted"),
-        (Message.RUN, Refusal(Status.NO_MODEL, 0, 0, 0), errors.IncompatibleError, "no model on the device to run"),
+        (Message.RUN, Refusal(Status.NO_MODEL, 0, 0, 0), errors.IncompatibleError, "no model on the device; flash one"),
         (Message.FLASH_BEGIN, Refusal(Status.TOO_LARGE, 0, 200_000, 113_664), errors.DoesNotFitError, "113,664"),
         (Message.READ, Refusal(Status.TOO_LARGE, 0, 9, 8), errors.DeviceError, "TOO_LARGE"),
         (
