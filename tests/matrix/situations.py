@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -189,6 +188,8 @@ def _nobody() -> Iterator[None]:
 @contextmanager
 def _no_room() -> Iterator[None]:
     """No file may become longer than a few bytes: the system refuses in the midst of it, as on a full disk."""
+    import resource  # of POSIX, as what uses it
+
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, hard))
     try:
