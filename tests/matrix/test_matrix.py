@@ -114,8 +114,8 @@ _SERVES = {
 _CHANGES = {"flash": "new", "learn": "learned", "rollback": "before"}
 
 
-#: how the first line of monitor begins, which it prints before it learns what is wrong
-_MONITORED = "0.000 > HELLO"
+#: the first line of monitor, which it prints before it learns what is wrong
+_MONITORED = " > HELLO "
 
 
 def _message(cell: Cell, code: int, out: str, err: str) -> str:
@@ -123,7 +123,7 @@ def _message(cell: Cell, code: int, out: str, err: str) -> str:
     if code == 0:
         return "(done)"
     lines = err.splitlines()
-    assert not out or cell.row.stdin or out.lstrip().startswith(_MONITORED)
+    assert not out or cell.row.stdin or _MONITORED in out.splitlines()[0]
     assert [line for line in lines if line.startswith("nnlite: ")] == lines[-1:], err
     return stable(lines[-1].removeprefix("nnlite: "))
 
