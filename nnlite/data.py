@@ -96,10 +96,7 @@ class Table:
         DataError : both widths are named.
         """
         if self.X.shape[1] != inputs:
-            raise DataError(
-                f"{self.source} has {self.X.shape[1]} columns of features, the model takes {inputs}; leave the target "
-                "out with --target, or give the data that the model was made for"
-            )
+            raise _other_width(self.source, self.X.shape[1], inputs)
 
 
 def read_table(
@@ -264,17 +261,23 @@ def read_stream(
                     raise DataError(f"{_STREAM} has no header; --target and --like need one to find their columns")
                 picked = _columns(_STREAM, header, target, features) if named else list(range(len(header)))
                 if len(picked) != inputs:
-                    raise DataError(f"{_STREAM} has {len(picked)} columns of features, the model takes {inputs}")
+                    raise _other_width(_STREAM, len(picked), inputs)
                 if named:
                     continue
                 header = tuple(str(n + 1) for n in picked)
             if len(cells) != len(header):
-                raise DataError(
-                    f"{_STREAM}, line {reader.line_num}: {len(cells)} values where the first line has {len(header)}"
-                )
+                counts = f"{len(cells)} values where the first line has {len(header)}"
+                raise DataError(f"{_STREAM}, line {reader.line_num}: {counts}; {_MEND}")
             yield np.array(_row(_STREAM, reader.line_num, cells, header, picked, target), np.float32)
     except csv.Error as error:
         raise DataError(f"{_STREAM}, line {reader.line_num}: {error}; samples are lines of CSV") from error
+
+
+def _other_width(source: str, columns: int, inputs: int) -> DataError:
+    return DataError(
+        f"{source} has {columns} columns of features, the model takes {inputs}; leave the target out with --target, "
+        "or give the data that the model was made for"
+    )
 
 
 def _columns(source: str, header: tuple[str, ...], target: str | None, features: tuple[str, ...] | None) -> list[int]:

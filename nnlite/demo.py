@@ -195,7 +195,7 @@ def _on_the_board(
     test: Mask,
     screen: Screen,
 ) -> _OnTheBoard:
-    screen.step(f"boot the firmware on a simulated {profile.title} and flash the model over its serial port")
+    screen.step(f"boot a simulated {profile.title}, flash the model over its port")
     with Device.open(board.url) as device:
         board.poison("arena")
         with screen.bar("flashing") as progress:
@@ -203,14 +203,14 @@ def _on_the_board(
         device.verify(net)
         screen.remark(f"{served.length:,} bytes serve as generation {served.generation}; digest verified on the device")
 
-        screen.step("run the person's windows on the device, raw values in, and compare every logit")
+        screen.step("run the person's raw windows on the device, compare every logit")
         X = data.features[mine]
         with screen.bar("running") as progress, board.measure(_RUN) as inference:
             before = device.decision_function(X, progress)
         _compare("logit", before, net.decision_function(X))
         screen.remark(f"{before.size:,} of {before.size:,} logits have the same bits")
 
-        screen.step("learn on the device from the first third of each recording, then run the rest")
+        screen.step("learn on the device from a third of each recording, run the rest")
         with screen.bar("learning") as progress, board.measure(_TRAIN) as training:
             device.learn(data.features[order], data.labels[order], _LEARNING_RATE, _LEARNING_EPOCHS, progress=progress)
         with screen.bar("running") as progress:
@@ -219,7 +219,7 @@ def _on_the_board(
         shares = [float(np.mean(net.decide(logits) == truth)) for logits in (before[test[mine]], after)]
         screen.remark(f"on {truth.size} windows it never learned from: {shares[0]:.1%} before, {shares[1]:.1%} after")
 
-        screen.step("pull the personal model, replay the same learning on the laptop, compare every parameter")
+        screen.step("pull the model, replay its learning on the laptop, compare every parameter")
         with screen.bar("pulling") as progress:
             personal = device.pull(progress)
         personal.features = net.features

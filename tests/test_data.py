@@ -209,8 +209,8 @@ def test_a_stream_gives_the_samples_of_its_lines(text: str, how: dict[str, objec
 @pytest.mark.parametrize(
     ("text", "how", "message"),
     [
-        ("1,2,3\n", {}, "standard input has 3 columns of features, the model takes 2"),
-        ("1,2\n3\n", {}, "standard input, line 2: 1 values where the first line has 2"),
+        ("1,2,3\n", {}, "standard input has 3 columns of features, the model takes 2; leave the target out"),
+        ("1,2\n3\n", {}, "standard input, line 2: 1 values where the first line has 2; correct that row"),
         ("1,2\n3,four\n", {}, "standard input, line 2, column '2': 'four' is not a number"),
         ("a,b\n\n1,nan\n", {}, "standard input, line 3, column 'b': nan is not a finite float32"),
         ("a;b\n1;2\n", {}, "parted by semicolons"),

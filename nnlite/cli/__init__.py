@@ -54,7 +54,8 @@ def _carry_out(arguments: list[str]) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = "nnlite" if context is None else context.command_path
-        raise UsageError(f"{error.format_message().rstrip('.')}; see '{command} --help'") from error
+        said = error.format_message().rstrip(".")
+        raise UsageError(f"{said}{' See' if said.endswith('?') else '; see'} '{command} --help'") from error
     except typer.Abort:
         raise KeyboardInterrupt from None
     except SystemExit:

@@ -263,7 +263,7 @@ def learn(
 
     \b
     Example:
-      nnlite learn mine.csv --target state --epochs 5 --learning-rate 0.02 --port /dev/ttyACM0
+      nnlite learn mine.csv --target state --epochs 5 --learning-rate 0.02
     """
     from nnlite.training import encode_labels
 

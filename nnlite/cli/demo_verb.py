@@ -93,7 +93,7 @@ def demo(
     \b
     Examples:
       nnlite demo
-      nnlite demo --board microbit2 --sensors imu --person 7 --out /tmp/demo --json
+      nnlite demo --board microbit2 --sensors imu --person 7 --out demo --json
     """
     from nnlite.demo import run_demo
 

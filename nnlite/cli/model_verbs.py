@@ -44,7 +44,7 @@ def train(
     \b
     Examples:
       nnlite train shoulder --target exercise --hidden 16 -o m.safetensors
-      nnlite train readings.csv --target state --hidden 32,16 --epochs 50 -o m.safetensors
+      nnlite train readings.csv --target state --hidden 32,16 -o m.safetensors
     """
     from nnlite.data import read_table
     from nnlite.files import check_writable

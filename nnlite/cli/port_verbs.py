@@ -45,7 +45,7 @@ def _behind(finding: Finding) -> str:
     if finding.hello is None:
         return finding.trouble
     serving = finding.hello.serving
-    model = "no model" if serving is None else f"model of generation {serving.generation}"
+    model = "no model" if serving is None else f"generation {serving.generation}"
     simulated = "simulated " if finding.hello.simulated else ""
     return f"{simulated}{finding.hello.board}, firmware {finding.hello.firmware}, {model}, id:{finding.hello.unique_id}"
 

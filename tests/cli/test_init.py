@@ -32,9 +32,13 @@ def test_help_lists_every_verb_and_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_each_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_verb_has_help_with_an_example_in_80_columns(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert run([verb, "--help"]) == 0
     out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if len(line) > 80] == []
     assert f"\n    nnlite {verb} " in out or f"\n    nnlite {verb}\n" in out
     assert "--quiet" in out
 
@@ -63,6 +67,7 @@ def test_no_command_shows_the_help_and_is_a_mistake(capsys: pytest.CaptureFixtur
     ("arguments", "says"),
     [
         (["bogus"], "No such command 'bogus'; see 'nnlite --help'"),
+        (["flsh"], "No such command 'flsh'. Did you mean 'flash'? See 'nnlite --help'"),
         (["--bogus"], "No such option: --bogus"),
         (["train"], "Missing argument 'DATA'; see 'nnlite train --help'"),
         (["train", "data.csv"], "Missing option '-o' / '--output'; see 'nnlite train --help'"),
