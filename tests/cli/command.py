@@ -12,7 +12,7 @@ import pytest
 from nnlite.cli import run
 
 #: of the surroundings, what a process needs to start and to find the kernels that are compiled already
-_KEPT = ("PATH", "HOME", "SYSTEMROOT", "TEMP", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME")
+_KEPT = ("PATH", "PYTHONPATH", "HOME", "SYSTEMROOT", "TEMP", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME")
 
 
 def environment(**more: str) -> dict[str, str]:
