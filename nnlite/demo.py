@@ -195,7 +195,7 @@ def _on_the_board(
     test: Mask,
     screen: Screen,
 ) -> _OnTheBoard:
-    screen.step(f"boot a simulated {profile.title}, flash the model over its port")
+    screen.step(f"boot a simulated {profile.title} and flash the model")
     with Device.open(board.url) as device:
         board.poison("arena")
         with screen.bar("flashing") as progress:

@@ -64,9 +64,9 @@ def _summary(report: dict[str, Any]) -> str:
     flash, ram = report["flash_bytes"]["measured"], report["ram_bytes"]["measured"]
     rows = [
         ("board", f"{report['board']}, simulated"),
-        ("same bits, laptop and device", f"{logits:,} logits, {parameters} parameters"),
-        ("accuracy, people left out", f"{report['accuracy_laptop']:.1%}"),
-        (f"accuracy, person {person}", f"{before:.1%} before, {after:.1%} after learning on the device"),
+        ("same bits", f"{logits:,} logits, {parameters} parameters, on laptop and device"),
+        ("people left out", f"accuracy {report['accuracy_laptop']:.1%}"),
+        (f"person {person}", f"accuracy {before:.1%} before, {after:.1%} after learning on the device"),
         ("flash, RAM", f"{flash:,} and {ram:,} bytes, as planned"),
         ("stack", f"{stack['measured']:,} of at most {stack['planned']:,} bytes"),
         ("one inference", cost("inference")),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlite.cli import run
+from nnlite.cli import demo_verb, run
 from nnlite.network import load
 from tests.cli.command import refused
 
@@ -48,6 +48,7 @@ def test_demo(board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert general.parameters.tobytes() != personal.parameters.tobytes()
     steps = [line for line in remarks.splitlines() if line.startswith("[")]
     assert [step.split("]")[0] for step in steps] == [f"[{n}/7" for n in range(1, len(steps) + 1)]
+    assert [line for line in (remarks + demo_verb._summary(report)).splitlines() if len(line) > 80] == []
 
 
 @pytest.mark.parametrize(
