@@ -387,7 +387,9 @@ class Board:
     def _noise(self, name: str) -> tuple[npt.NDArray[np.uint8], int, npt.NDArray[np.uint8]]:
         address, size = self.symbol(name), self._symbols[name].size
         memory, at = self._memory(address, size)
-        return memory, at, np.random.Generator(np.random.PCG64(address)).integers(0, 256, size, np.uint8)
+        noise = np.random.Generator(np.random.PCG64(address)).integers(0, 256, size, np.uint8)
+        noise[3::4] |= 0x7F  # no float below 2^127 ends so: the last byte of the last float written never looks unused
+        return memory, at, noise
 
     def _paint_stack(self) -> None:
         if "stack" in self._symbols:

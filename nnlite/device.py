@@ -5,7 +5,7 @@ Data is checked here before anything is sent; how bytes get over the line is lef
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from nnlite import image
 from nnlite.errors import (
-    DataError,
     DoesNotFitError,
     IncompatibleError,
     IntegrityError,
@@ -24,18 +23,20 @@ from nnlite.errors import (
     UsageError,
 )
 from nnlite.latency import Latency
+from nnlite.learning import HeldOut, LearningRun, rows_to_learn
 from nnlite.link.client import Client, Progress, Statistics
 from nnlite.link.discover import await_board, find_port
 from nnlite.link.port import open_port
 from nnlite.link.protocol import Hello as DeviceInfo
 from nnlite.link.protocol import ModelReply as ServingModel
 from nnlite.link.protocol import Slot
-from nnlite.link.wire import Optimizer, Region
+from nnlite.link.wire import Region
 from nnlite.network import Floats, Label, Network, as_samples, decide
-from nnlite.planner import plan
+from nnlite.planner import Learning, plan
 from nnlite.profile import Profile
-from nnlite.streams import Shape, learn_rows, run_rows, training_rows
-from nnlite.training import check_training_arguments
+from nnlite.recipe import check_recipe
+from nnlite.streams import Shape, run_rows
+from nnlite.training import EarlyStopping, check_patience, encode_validation
 from nnlite.trial import Trial
 
 __all__ = [
@@ -62,11 +63,13 @@ class Learned:
     Attributes
     ----------
     loss : mean loss of each epoch, each sample's before the step it took part in.
+    validation_loss : mean loss of the validation samples after each epoch; empty without any.
     samples : training steps' samples in all.
     model : the model that now serves.
     """
 
     loss: tuple[float, ...]
+    validation_loss: tuple[float, ...]
     samples: int
     model: ServingModel
 
@@ -77,13 +80,15 @@ class Answer:
 
     Attributes
     ----------
-    outputs : probabilities of a softmax network, else the outputs themselves, (outputs,) float32.
-    label : of a softmax network; None of a linear one.
+    outputs : probabilities of a softmax or sigmoid network, else the outputs themselves, (outputs,) float32.
+    label : of a softmax network, else None.
+    squashed : whether they are probabilities.
     latency : what it took.
     """
 
     outputs: Floats
     label: Label | None
+    squashed: bool
     latency: Latency
 
 
@@ -302,9 +307,10 @@ class Device:
         with self._session():
             shape = self._shape()
             sample = as_samples(np.asarray(x)[None], shape.sizes[0])
-            outputs, latency = run_rows(self._client, shape, sample, shape.output == "softmax")
+            squashed = shape.output != "linear"
+            outputs, latency = run_rows(self._client, shape, sample, squashed)
             label = decide(outputs, shape.output, shape.labels).tolist()[0] if shape.output == "softmax" else None
-            return Answer(outputs[0], label, latency)
+            return Answer(outputs[0], label, squashed, latency)
 
     def learn(
         self,
@@ -315,6 +321,16 @@ class Device:
         batch_size: int = 1,
         optimizer: str = "sgd",
         progress: Progress | None = None,
+        *,
+        momentum: float | None = None,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        schedule: str = "constant",
+        last_layers: int | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        patience: int | None = None,
     ) -> Learned:
         """Go on training the serving model on the device, in the order given, and commit the result at the end.
 
@@ -323,9 +339,10 @@ class Device:
         Parameters
         ----------
         X : raw samples, (samples, inputs).
-        y : labels of the model, (samples,); targets of a linear network, (samples, outputs).
-        learning_rate, epochs, batch_size, optimizer : as in `nnlite.train`.
+        y : labels of the model, (samples,); targets of a linear or sigmoid network, (samples, outputs).
         progress : called with samples done and samples in all.
+        validation : measured on the laptop after each epoch, with the parameters as the device has them then.
+        the others : as in `nnlite.train`.
 
         Raises
         ------
@@ -334,24 +351,43 @@ class Device:
         DivergedError : a value became not finite; the run is discarded.
         IncompatibleError : there is no model on the device.
         """
-        how = check_training_arguments(epochs, batch_size, learning_rate, optimizer)
+        how = check_recipe(
+            epochs,
+            batch_size,
+            learning_rate,
+            optimizer,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            clip_norm=clip_norm,
+            schedule=schedule,
+            last_layers=last_layers,
+        )
+        watch = None if check_patience(patience, validation) is None else EarlyStopping(int(patience or 0))
         with self._session():
             shape = self._shape()
-            rows = training_rows(shape, X, y)
-            self._check_plan(shape, learn=True, batch_size=how.batch_size)
-            if not rows.size:
-                raise DataError("there are no samples to learn from")
+            rows = rows_to_learn(shape, X, y, sample_weight, class_weight)
+            run = LearningRun(self._client, shape, how, rows, keep=watch is not None)
+            self._check_plan(shape, Learning(how.batch_size, how.optimizer, how.last_layers, watch is not None))
+            held_out = None if validation is None else self._held_out(validation)
             try:
-                optimizer_code = Optimizer[how.optimizer.upper()]
-                self._client.learn_begin(float(how.learning_rate), how.batch_size, optimizer_code)
-                loss = [learn_rows(self._client, shape, rows, how, epoch, progress)[0] for epoch in range(how.epochs)]
+                run.begin()
+                loss: list[float] = []
+                validation_loss: list[float] = []
+                for epoch in range(how.epochs):
+                    loss.append(run.epoch(epoch, progress)[0])
+                    if held_out is not None:
+                        validation_loss.append(held_out.loss(run))
+                    if watch is not None and watch.is_better(validation_loss[-1]):
+                        self._client.learn_keep()
+                    elif watch is not None and watch.is_over:
+                        break
                 self._serving = self._client.learn_commit(self._serving_model().length)
             except BaseException:
                 with suppress(NNLiteError):  # what went wrong first is what counts
                     self._client.learn_abort()
                 raise
             self._shapes[self._serving.digest] = shape
-            return Learned(tuple(loss), how.epochs * len(rows), self._serving)
+            return Learned(tuple(loss), tuple(validation_loss), len(loss) * len(rows), self._serving)
 
     def pull(self, progress: Progress | None = None) -> Network:
         """Fetch the serving model, standardiser and labels included. Names of features do not travel.
@@ -377,7 +413,7 @@ class Device:
     def _image(self, net: Network) -> bytes:
         """The image of a network that fits."""
         data = image.encode_image(net)
-        self._check_plan(net, learn=False, batch_size=1)
+        self._check_plan(net)
         if len(data) > self._info.slot_image_bytes:
             raise DoesNotFitError(
                 f"the image takes {len(data):,} bytes, a slot of this device holds {self._info.slot_image_bytes:,}; "
@@ -434,27 +470,40 @@ class Device:
                 self._client.read(Region.IMAGE, header.floats_offset, header.sizes[0] * _FLOAT_BYTES), "<f4"
             )
         metadata = self._client.read(Region.IMAGE, header.metadata_offset, header.metadata_bytes)
-        return Shape(header.sizes, header.output, mean, image.decode_labels(metadata, header))
+        return Shape(header.sizes, header.hidden, header.output, mean, image.decode_labels(metadata, header))
 
-    def _check_plan(self, net: Network | Shape, learn: bool, batch_size: int) -> None:
+    def _held_out(self, validation: tuple[npt.ArrayLike, npt.ArrayLike]) -> HeldOut:
+        net = image.decode_image(self._client.read(Region.IMAGE, 0, self._serving_model().length))
+        return HeldOut(net, encode_validation(net, validation))
+
+    def _check_plan(self, net: Network | Shape, learning: Learning | None = None) -> None:
         try:
             profile = Profile.load(self._info.board)
         except UsageError as error:
             raise IncompatibleError(
                 f"the device is a '{self._info.board}', a board that this version does not know; use a newer nnlite"
             ) from error
-        answer = plan(net, profile, learn=learn, batch_size=batch_size)
+        how = learning or Learning()
+        answer = plan(
+            net,
+            profile,
+            learn=learning is not None,
+            batch_size=how.batch_size,
+            optimizer=how.optimizer,
+            last_layers=how.last_layers,
+            keep=how.keep,
+        )
         if not answer.fits:
             raise DoesNotFitError("; ".join(answer.reasons) + "; nothing was sent")
 
     def _run(self, X: npt.ArrayLike, probabilities: bool, progress: Progress | None) -> tuple[Floats, Shape]:
         with self._session():
             shape = self._shape()
-            if probabilities and shape.output != "softmax":
+            if probabilities and shape.output == "linear":
                 raise UsageError("a linear network has no probabilities; use predict for its outputs")
             samples = as_samples(X, shape.sizes[0])
             return run_rows(self._client, shape, samples, probabilities, progress)[0], shape
 
 
 def _shape_of(net: Network) -> Shape:
-    return Shape(net.sizes, net.output, net.mean, net.labels)
+    return Shape(net.sizes, net.hidden, net.output, net.mean, net.labels)

@@ -146,12 +146,10 @@ def decode_header(head: bytes, length: int) -> ImageHeader:
     _check(magic == layout.IMAGE_MAGIC, ImageFault.MAGIC, "it does not begin like one")
     _check(version == layout.IMAGE_FORMAT, ImageFault.FORMAT, f"its format is {version}, this version knows 1")
     _check(1 <= layers <= layout.MAX_LAYERS, ImageFault.LAYERS, f"it has {layers} layers, 1 to 16 are possible")
-    _check(hidden == HiddenActivation.RELU, ImageFault.HIDDEN, f"its hidden activation {hidden} is unknown")
-    _check(
-        output in (OutputFunction.LINEAR, OutputFunction.SOFTMAX),
-        ImageFault.OUTPUT,
-        f"its output function {output} is unknown",
-    )
+    known = hidden in HiddenActivation._value2member_map_
+    _check(known, ImageFault.HIDDEN, f"its hidden activation {hidden} is unknown")
+    known = output in OutputFunction._value2member_map_
+    _check(known, ImageFault.OUTPUT, f"its output function {output} is unknown")
     _check(kind == ParameterType.FLOAT32, ImageFault.PARAMETER_TYPE, f"its parameter type {kind} is unknown")
     _check(not flags & ~int(ImageFlag.STANDARDISER), ImageFault.FLAGS, f"its flags {flags:#04x} are unknown")
 

@@ -61,6 +61,9 @@ class HiddenActivation(enum.IntEnum):
     """Activation of every layer but the last."""
 
     RELU = 1
+    LEAKY_RELU = 2
+    SIGMOID = 3
+    TANH = 4
 
 
 class OutputFunction(enum.IntEnum):
@@ -68,6 +71,7 @@ class OutputFunction(enum.IntEnum):
 
     LINEAR = 0
     SOFTMAX = 1
+    SIGMOID = 2
 
 
 class ParameterType(enum.IntEnum):

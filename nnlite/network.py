@@ -8,15 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nnlite import layout
 from nnlite.checks import check_integer, is_text
-from nnlite.errors import DataError, NNLiteError, PathError, UsageError
+from nnlite.errors import DataError, IncompatibleError, NNLiteError, PathError, UsageError
 from nnlite.files import check_path, write_whole
+
+if TYPE_CHECKING:
+    from nnlite.kernels.step import Shape
 
 __all__ = ["MAX_PARAMETERS", "Label", "Network", "as_array", "as_samples", "check_network", "load"]
 
@@ -26,8 +29,10 @@ Floats = npt.NDArray[np.float32]
 _FILE_FORMAT = "1"
 _TRAIN = "train one with 'nnlite train ... -o MODEL'"
 _TENSORS = ("parameters", "mean", "scale")
-_HIDDEN = ("relu",)
-_OUTPUT = ("softmax", "linear")
+_HIDDEN = tuple(member.name.lower() for member in layout.HiddenActivation)
+_OUTPUT = ("softmax", "sigmoid", "linear")
+#: variance of a first weight times the inputs: activations that let half through, or all (He; LeCun)
+_SPREAD = {"relu": 2.0, "leaky_relu": 2.0, "sigmoid": 1.0, "tanh": 1.0}
 #: 256 MB as float32: sixteen times what the largest boards with external flash hold, and the copies that
 #: training and saving make still fit a small laptop. Beyond, the system would end the process without a word.
 MAX_PARAMETERS = 2**26
@@ -40,9 +45,11 @@ class Network:
     ----------
     sizes : inputs, hidden..., outputs; 1 to 16 dense layers, each size from 1 to 65,535, and together
         `MAX_PARAMETERS` parameters at most.
-    hidden : activation of the hidden layers, "relu" (eq. 20).
-    output : "softmax" for classes (eq. 3), "linear" for regression.
-    seed : of the He initialisation: weights normal with variance 2 / inputs, biases 0.
+    hidden : activation of the hidden layers: "relu" (eq. 20), "leaky_relu", "sigmoid" or "tanh".
+    output : "softmax" for classes of which one is right (eq. 3), "sigmoid" for several that may be right or not each by
+        itself, "linear" for regression.
+    seed : of the initialisation: weights normal with variance 2 / inputs (He) for the ReLUs, 1 / inputs for the
+        others, biases 0.
 
     Attributes
     ----------
@@ -78,7 +85,7 @@ class Network:
             raise UsageError(f"{count:,} parameters do not fit this computer's memory; use smaller sizes") from error
         generator = np.random.Generator(np.random.PCG64(seed))
         for weights in self.weights:
-            deviation = np.float32(np.sqrt(2.0 / weights.shape[0]))
+            deviation = np.float32(np.sqrt(_SPREAD[self.hidden] / weights.shape[0]))
             # + 0: the generator can give -0, which no parameter may be (docs/NUMERICS.md, "Zeros")
             weights[:] = generator.standard_normal(weights.shape, np.float32) * deviation + np.float32(0.0)
 
@@ -175,6 +182,19 @@ class Network:
         other.training_record = self.training_record  # the dict may have changed since it was assigned
         return other
 
+    def kernel_shape(self, frozen: int = 0) -> Shape:
+        """What the kernels take for it, without its first `frozen` layers.
+
+        Raises
+        ------
+        IncompatibleError : another library has changed how this thread computes, so that the bits would differ.
+        """
+        from nnlite.kernels.step import Shape
+
+        _check_arithmetic()
+        hidden, output = layout.HiddenActivation[self.hidden.upper()], layout.OutputFunction[self.output.upper()]
+        return Shape(np.array(self.sizes[frozen:], np.int64), int(hidden), int(output))
+
     def standardize(self, X: npt.ArrayLike) -> Floats:
         """Raw samples as the kernels take them: (samples, inputs) float32, standardised if the model does that.
 
@@ -204,38 +224,41 @@ class Network:
         ------
         DataError : as `standardize`, or logits that leave float32.
         """
-        from nnlite.kernels.step import Shape, forward_rows
+        from nnlite.kernels.step import forward_rows
 
         samples = self.standardize(X)
         out = np.empty((samples.shape[0], self.sizes[-1]), np.float32)
-        forward_rows(Shape(np.array(self.sizes, np.int64), self.output == "softmax"), self.parameters, samples, out)
+        forward_rows(self.kernel_shape(), self.parameters, samples, out)
         bad = np.argwhere(~np.isfinite(out))
         if bad.size:
             raise DataError(f"row {bad[0][0]}: the network's output {bad[0][1]} is {out[tuple(bad[0])]}, not finite")
         return out
 
     def predict_proba(self, X: npt.ArrayLike) -> Floats:
-        """Probabilities of a softmax network (eq. 4): X (samples, inputs) -> (samples, outputs) float32.
+        """Probabilities of a softmax (eq. 4) or sigmoid network: X (samples, inputs) -> (samples, outputs) float32.
 
         Raises
         ------
         UsageError : the network is linear.
         """
+        from nnlite.kernels.activation import sigmoid
         from nnlite.kernels.softmax import softmax
 
-        if self.output != "softmax":
+        if self.output == "linear":
             raise UsageError("a linear network has no probabilities; use predict for its outputs")
         out = self.decision_function(X)
+        squash = softmax if self.output == "softmax" else sigmoid
         for row in out:
-            softmax(row, row)
+            squash(row, row)
         return out
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Labels of a softmax network, (samples,); outputs of a linear one, (samples, outputs) float32."""
+        """Labels of a softmax network, (samples,); of a sigmoid one, (samples, outputs), whether each is more likely
+        than not, as 0 and 1; outputs of a linear one, (samples, outputs) float32."""
         return self.decide(self.decision_function(X))
 
     def decide(self, outputs: Floats) -> npt.NDArray[Any]:
-        """Answer as `predict` for given logits or probabilities: the label of the largest, the first of equals."""
+        """Answer as `predict` for given logits: the label of the largest, the first of equals."""
         return decide(outputs, self.output, self.labels)
 
     def save(self, path: str | Path) -> None:
@@ -265,6 +288,23 @@ class Network:
             if value is not None:
                 metadata[key] = json.dumps(value)
         write_whole(path, save(tensors, metadata))
+
+
+def _check_arithmetic() -> None:
+    """Each thread has a mode of its own; libraries built with -ffast-math change that of whoever loads them."""
+    from nnlite.kernels.mode import PROBES, keeps_subnormals, rounds_to_nearest
+
+    what = None
+    if not keeps_subnormals(PROBES):
+        what = "subnormal numbers become 0 in this thread (flush-to-zero)"
+    elif not rounds_to_nearest(PROBES):
+        what = "this thread does not round to nearest"
+    if what is not None:
+        raise IncompatibleError(
+            f"{what}, so the bits would not be a device's: another library in this process, often one built with "
+            "-ffast-math, has changed the processor's mode. Import it later, switch it off there, or use a process "
+            "without it"
+        )
 
 
 def load(path: str | Path) -> Network:
@@ -418,9 +458,11 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
 
 
 def decide(outputs: Floats, output: str, labels: tuple[Label, ...] | None) -> npt.NDArray[Any]:
-    """Turn outputs of a network into answers; see `Network.decide`."""
-    if output != "softmax":
+    """Turn logits of a network into answers; see `Network.decide`."""
+    if output == "linear":
         return outputs
+    if output == "sigmoid":
+        return (outputs > 0).astype(np.int64)
     classes: npt.NDArray[Any] = np.argmax(outputs, axis=1)
     return classes if labels is None else np.array(labels)[classes]
 

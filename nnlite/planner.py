@@ -8,19 +8,25 @@ and the plan says that it is not exact.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from nnlite import layout
-from nnlite.checks import check_batch_size
+from nnlite.checks import check_batch_size, check_integer
+from nnlite.errors import UsageError
 from nnlite.profile import Profile
+from nnlite.recipe import OPTIMIZERS
 
-__all__ = ["Part", "Plan", "inference_bytes", "learning_bytes", "plan"]
+__all__ = ["Learning", "Part", "Plan", "inference_bytes", "learning_bytes", "plan"]
 
 _FLOAT_BYTES = 4
+#: optimisers that keep less
+_LIGHTER = {"adam": ("momentum", "sgd"), "momentum": ("sgd",), "sgd": ()}
+#: floats of Adam's state in front of its two moments (kernels/step.py)
+_ADAM_POWERS = 2
 
 
 class PlannedNetwork(Protocol):
@@ -119,18 +125,46 @@ def inference_bytes(sizes: Sequence[int]) -> int:
     return 2 * _FLOAT_BYTES * max(sizes)
 
 
-def learning_bytes(sizes: Sequence[int], output: str, batch_size: int) -> dict[str, int]:
+@dataclass(frozen=True)
+class Learning:
+    """What of a learning run its memory depends on.
+
+    Attributes
+    ----------
+    batch_size : samples of a step.
+    optimizer : "sgd", "momentum" or "adam".
+    last_layers : how many layers are trained, counted from the output; None for all.
+    keep : whether the best parameters so far are set aside, as early stopping does.
+    """
+
+    batch_size: int = 1
+    optimizer: str = "sgd"
+    last_layers: int | None = None
+    keep: bool = False
+
+
+def learning_bytes(sizes: Sequence[int], output: str, learning: Learning) -> dict[str, int]:
     """Arena bytes of learning by purpose (image_learning_bytes in C).
 
-    Parameters are copied once; inputs, activations X and dA are kept for each sample of a batch.
+    The trained layers' parameters are copied; inputs, activations X and dA are kept for each sample of a batch.
     """
-    return {
-        "parameters": _FLOAT_BYTES * layout.parameter_count(sizes),
-        "inputs": _FLOAT_BYTES * batch_size * sizes[0],
-        "activations X": _FLOAT_BYTES * batch_size * sum(sizes[1:]),
-        "gradients dA": _FLOAT_BYTES * batch_size * sum(sizes[1:]),
-        "targets": _FLOAT_BYTES * sizes[-1] if output == "linear" else 0,
+    layers = len(sizes) - 1
+    frozen = 0 if learning.last_layers is None else layers - learning.last_layers
+    trained = sizes[frozen:]
+    count = layout.parameter_count(trained)
+    state = {"sgd": 0, "momentum": count, "adam": _ADAM_POWERS + 2 * count}[learning.optimizer]
+    batch = learning.batch_size
+    floats = {
+        "parameters": count,
+        "parameters set aside": count if learning.keep else 0,
+        f"state of {learning.optimizer}": state,
+        "inputs": batch * trained[0],
+        "activations X": batch * sum(trained[1:]),
+        "gradients dA": batch * sum(trained[1:]),
+        "targets": 0 if output == "softmax" else sizes[-1],
+        "frozen layers": 2 * max(sizes[: frozen + 1]) if frozen else 0,
     }
+    return {name: _FLOAT_BYTES * number for name, number in floats.items()}
 
 
 def image_parts(net: PlannedNetwork) -> dict[str, int]:
@@ -144,7 +178,15 @@ def image_parts(net: PlannedNetwork) -> dict[str, int]:
     }
 
 
-def plan(net: PlannedNetwork, profile: Profile, learn: bool = False, batch_size: int = 1) -> Plan:
+def plan(
+    net: PlannedNetwork,
+    profile: Profile,
+    learn: bool = False,
+    batch_size: int = 1,
+    optimizer: str = "sgd",
+    last_layers: int | None = None,
+    keep: bool = False,
+) -> Plan:
     """Plan a network on a board.
 
     Parameters
@@ -153,12 +195,20 @@ def plan(net: PlannedNetwork, profile: Profile, learn: bool = False, batch_size:
     profile : the board.
     learn : plan for training on the board as well.
     batch_size : samples of a training batch on the board.
+    optimizer : of that training: "sgd", "momentum" or "adam".
+    last_layers : train only so many layers, counted from the output.
+    keep : early stopping, which sets the best parameters aside.
 
     Raises
     ------
-    UsageError : a batch size below 1 or above 65,535.
+    UsageError : a batch size below 1 or above 65,535, an unknown optimiser, more layers than there are.
     """
-    need = _need(net, learn, check_batch_size(batch_size))
+    layers = len(net.sizes) - 1
+    if last_layers is not None:
+        last_layers = check_integer("the last layers to train", last_layers, 1, layers)
+    if optimizer not in OPTIMIZERS:
+        raise UsageError(f"the optimizer must be {', '.join(OPTIMIZERS)}, not {optimizer!r}")
+    need = _need(net, learn, Learning(check_batch_size(batch_size), optimizer, last_layers, keep))
     return _exact_plan(net, profile, need) if profile.has_firmware else _least_plan(profile, need)
 
 
@@ -167,7 +217,7 @@ class _Need:
     """What a network takes on any board: bytes of the image and of the arena, by purpose."""
 
     learn: bool
-    batch_size: int
+    learning: Learning
     image: dict[str, int]
     arena: dict[str, int]
     doing: str
@@ -185,12 +235,13 @@ def _parts(memory: str, shares: dict[str, int]) -> list[Part]:
     return [Part(memory, name, size) for name, size in shares.items() if size]
 
 
-def _need(net: PlannedNetwork, learn: bool, batch_size: int) -> _Need:
+def _need(net: PlannedNetwork, learn: bool, learning: Learning) -> _Need:
     running = inference_bytes(net.sizes)
-    learning = learning_bytes(net.sizes, net.output, batch_size)
-    if learn and sum(learning.values()) > running:
-        return _Need(learn, batch_size, image_parts(net), learning, f"learning with batches of {batch_size}")
-    return _Need(learn, batch_size, image_parts(net), {"two buffers of the widest layer": running}, "running it")
+    arena = learning_bytes(net.sizes, net.output, learning)
+    if learn and sum(arena.values()) > running:
+        how = f"learning by {learning.optimizer} with batches of {learning.batch_size}"
+        return _Need(learn, learning, image_parts(net), arena, how)
+    return _Need(learn, learning, image_parts(net), {"two buffers of the widest layer": running}, "running it")
 
 
 def _exact_plan(net: PlannedNetwork, profile: Profile, need: _Need) -> Plan:
@@ -215,7 +266,7 @@ def _exact_plan(net: PlannedNetwork, profile: Profile, need: _Need) -> Plan:
             f"beside its firmware: {over:,} too many"
         )
     if reasons:
-        reasons.append(_advice(net, profile, need.learn, need.batch_size))
+        reasons.append(_advice(net, profile, need.learn, need.learning))
     return Plan(
         board=profile.name,
         status=profile.status,
@@ -262,29 +313,40 @@ def _least_plan(profile: Profile, need: _Need) -> Plan:
     )
 
 
-def _fits(net: PlannedNetwork, sizes: tuple[int, ...], profile: Profile, learn: bool, batch_size: int) -> bool:
+def _fits(net: PlannedNetwork, sizes: tuple[int, ...], profile: Profile, learn: bool, learning: Learning) -> bool:
     fixed = sum(image_parts(net).values()) - _FLOAT_BYTES * layout.parameter_count(net.sizes)
     image = fixed + _FLOAT_BYTES * layout.parameter_count(sizes)
     arena = inference_bytes(sizes)
     if learn:
-        arena = max(arena, sum(learning_bytes(sizes, net.output, batch_size).values()))
+        arena = max(arena, sum(learning_bytes(sizes, net.output, learning).values()))
     return image <= profile.slot_image_bytes and arena <= profile.firmware.arena_bytes
 
 
-def _advice(net: PlannedNetwork, profile: Profile, learn: bool, batch_size: int) -> str:
-    """What would fit: a smaller batch if that is enough, else the largest hidden layers in the same proportions."""
-    if learn and batch_size > 1 and _fits(net, net.sizes, profile, learn, 1):
-        low, high = 1, batch_size
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if _fits(net, net.sizes, profile, learn, middle) else (low, middle)
-        return f"what would fit: batches of {low}"
+def _advice(net: PlannedNetwork, profile: Profile, learn: bool, learning: Learning) -> str:
+    """What would fit: a smaller batch, another optimiser or fewer layers if one is enough, else the largest hidden
+    layers in the same proportions.
+    """
+    single = replace(learning, batch_size=1)
+    if learn:
+        if learning.batch_size > 1 and _fits(net, net.sizes, profile, learn, single):
+            low, high = 1, learning.batch_size
+            while high - low > 1:
+                middle = (low + high) // 2
+                fits = _fits(net, net.sizes, profile, learn, replace(learning, batch_size=middle))
+                low, high = (middle, high) if fits else (low, middle)
+            return f"what would fit: batches of {low}"
+        for optimizer in _LIGHTER[learning.optimizer]:
+            if _fits(net, net.sizes, profile, learn, replace(single, optimizer=optimizer)):
+                return f"what would fit: the optimizer {optimizer} with batches of 1"
+        for layers in range((learning.last_layers or len(net.sizes) - 1) - 1, 0, -1):
+            if _fits(net, net.sizes, profile, learn, replace(single, last_layers=layers)):
+                return f"what would fit: training the last {layers} layers with batches of 1"
     inputs, *hidden, outputs = net.sizes
 
     def shrunk(thousandths: int) -> tuple[int, ...]:
         return (inputs, *(max(1, h * thousandths // 1000) for h in hidden), outputs)
 
-    fitting = [t for t in range(1, 1000) if _fits(net, shrunk(t), profile, learn, 1)] if hidden else []
+    fitting = [t for t in range(1, 1000) if _fits(net, shrunk(t), profile, learn, single)] if hidden else []
     if fitting:
         with_batch = " with batches of 1" if learn else ""
         return f"what would fit: {'-'.join(map(str, shrunk(fitting[-1])))}{with_batch}"

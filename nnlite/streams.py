@@ -11,19 +11,24 @@ import numpy as np
 import numpy.typing as npt
 
 from nnlite import layout
-from nnlite.errors import DataError, DeviceError
+from nnlite.errors import DeviceError
 from nnlite.latency import Latency
 from nnlite.link.client import Client, Progress
 from nnlite.link.transfer import split_rows
 from nnlite.link.wire import Region
-from nnlite.network import Floats, Label, as_samples
-from nnlite.training import TrainingArguments, encode_labels, encode_targets
+from nnlite.network import Floats, Label
+from nnlite.recipe import Recipe
 
 __all__ = ["Shape", "learn_rows", "run_rows", "training_rows"]
 
 _FLOAT_BYTES = 4
 #: a LEARN frame holds rows for about so much computing, so that progress shows and Ctrl-C is heard
 _LEARN_FRAME_SECONDS = 2.0
+#: what takes about as long as so many multiply-accumulates, at most: an exponential with what is made of it, and each
+#: parameter's share of a step beside its gradient; on cores without an FPU, where they are the dearest
+_EXPONENTIAL_WORK = 12
+_UPDATE_WORK = {"sgd": 0, "momentum": 2, "adam": 10}
+_DECAY_WORK = 1
 
 
 @dataclass(frozen=True)
@@ -32,18 +37,26 @@ class Shape:
 
     Attributes
     ----------
-    sizes, output, mean, labels : as of a `Network`.
+    sizes, hidden, output, mean, labels : as of a `Network`.
     """
 
     sizes: tuple[int, ...]
+    hidden: str
     output: str
     mean: Floats | None
     labels: tuple[Label, ...] | None
 
     @property
     def parameter_count(self) -> int:
-        """Weights and biases; about so many multiply-accumulates for one sample."""
+        """Weights and biases."""
         return layout.parameter_count(self.sizes)
+
+    @property
+    def work(self) -> int:
+        """Of one inference, in multiply-accumulates, at most."""
+        exponentials = sum(self.sizes[1:-1]) if self.hidden in ("sigmoid", "tanh") else 0
+        exponentials += 0 if self.output == "linear" else self.sizes[-1]
+        return self.parameter_count + _EXPONENTIAL_WORK * exponentials
 
 
 def run_rows(
@@ -55,7 +68,7 @@ def run_rows(
     ----------
     shape : of the model that serves.
     samples : raw, (samples, inputs) float32, all finite.
-    probabilities : of a softmax network, instead of logits.
+    probabilities : of a softmax or sigmoid network, instead of logits.
     progress : called with samples done and samples in all.
 
     Returns
@@ -68,7 +81,7 @@ def run_rows(
     done = 0
     frame_rows = client.reply_words // outputs
     for frame in split_rows(samples.astype("<f4").tobytes(), inputs, client.frame_words, frame_rows):
-        work_seconds = client.timing.compute_seconds(frame.rows, shape.parameter_count)
+        work_seconds = client.timing.compute_seconds(frame.rows, shape.work)
         start = client.clock()
         reply = client.run(frame, probabilities, outputs, work_seconds)
         data = reply.outputs
@@ -87,21 +100,21 @@ def run_rows(
     return results, latency
 
 
-def training_rows(shape: Shape, X: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.uint32]:
-    """Rows as LEARN takes them, 32-bit words: the raw sample, then the class or the targets.
+def training_rows(
+    shape: Shape, samples: Floats, classes: npt.NDArray[np.int64], targets: Floats, weights: Floats
+) -> npt.NDArray[np.uint32]:
+    """Rows as LEARN takes them, 32-bit words: the raw sample, the class or the targets, and the weight if there is one.
 
-    Raises
-    ------
-    DataError : another width, an unknown label, a value that is not finite, or not as many truths as samples.
+    Parameters
+    ----------
+    samples : raw, (samples, inputs).
+    classes, targets, weights : of `nnlite.training.encode_truth` and `sample_weights`.
     """
-    samples = as_samples(X, shape.sizes[0])
-    if shape.output == "softmax":
-        targets = encode_labels(y, shape.labels, shape.sizes[-1]).astype("<u4")[:, None]
-    else:
-        targets = encode_targets(y, shape.sizes[-1]).astype("<f4").view("<u4")
-    if len(targets) != len(samples):
-        raise DataError(f"there are {len(samples)} samples and {len(targets)} targets; they must be as many")
-    rows: npt.NDArray[np.uint32] = np.hstack([samples.astype("<f4").view("<u4"), targets])
+    truth = classes.astype("<u4")[:, None] if shape.output == "softmax" else targets.astype("<f4").view("<u4")
+    parts = [samples.astype("<f4").view("<u4"), truth]
+    if weights.size:
+        parts.append(weights.astype("<f4").view("<u4")[:, None])
+    rows: npt.NDArray[np.uint32] = np.hstack(parts)
     return rows
 
 
@@ -109,7 +122,7 @@ def learn_rows(
     client: Client,
     shape: Shape,
     rows: npt.NDArray[np.uint32],
-    how: TrainingArguments,
+    how: Recipe,
     epoch: int,
     progress: Progress | None = None,
 ) -> tuple[float, Latency]:
@@ -123,15 +136,20 @@ def learn_rows(
     progress : called with samples done and samples in all, of all epochs.
     """
     count, row_words = rows.shape
-    work, timing = shape.parameter_count, client.timing
-    frame_rows = int(_LEARN_FRAME_SECONDS / timing.compute_seconds(1, 3 * work))
+    timing = client.timing
+    gradient = shape.parameter_count * (2 if how.clip_norm else 1)  # its norm is taken before it is used
+    decay = _DECAY_WORK if how.weight_decay else 0
+    update = shape.parameter_count * (_UPDATE_WORK[how.optimizer] + decay)
+    frame_rows = int(_LEARN_FRAME_SECONDS / timing.compute_seconds(1, 2 * shape.work + gradient + update))
     position = epoch * count * row_words
     done, loss = epoch * count, 0.0
     latency = Latency()
     for frame in split_rows(rows.tobytes(), row_words, client.frame_words, frame_rows, position):
         # Forward and dA for each row; the update for those that earlier frames left in the batch as well.
-        work_seconds = timing.compute_seconds(frame.rows, 2 * work)
-        work_seconds += timing.compute_seconds(frame.rows + how.batch_size - 1, work)
+        updated = frame.rows + how.batch_size - 1
+        work_seconds = timing.compute_seconds(frame.rows, 2 * shape.work)
+        work_seconds += timing.compute_seconds(updated, gradient)
+        work_seconds += timing.compute_seconds(-(-updated // how.batch_size), update)
         start = client.clock()
         reply = client.learn(frame, frame.last, work_seconds)
         latency += Latency.of(reply.times, timing.tick_hz, client.clock() - start)

@@ -6,29 +6,35 @@ takes when the same samples come in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nnlite.checks import check_batch_size, check_integer
+from nnlite import layout
+from nnlite.checks import check_integer
 from nnlite.errors import DataError, DivergedError, UsageError
 from nnlite.network import Floats, Label, Network, as_array, as_samples, check_labels, check_network
+from nnlite.recipe import Recipe, check_recipe
 
 __all__ = [
-    "OPTIMIZERS",
+    "EarlyStopping",
     "Epoch",
     "History",
-    "TrainingArguments",
-    "check_training_arguments",
+    "check_patience",
     "encode_labels",
     "encode_targets",
+    "encode_truth",
+    "encode_validation",
+    "mean_loss",
+    "sample_weights",
     "train",
 ]
 
-OPTIMIZERS = ("sgd",)
+#: the loss that goes with each output
+_LOSSES = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy", "linear": "mse"}
 
 #: called after each epoch with its number (from 1), the number of epochs, and what came out
 Progress = Callable[[int, int, "Epoch"], None]
@@ -53,9 +59,16 @@ class Epoch:
 
 @dataclass(frozen=True)
 class History:
-    """What `train` came to, one entry an epoch."""
+    """What `train` came to, one entry an epoch.
+
+    Attributes
+    ----------
+    epochs : those that were trained; fewer than asked for when it stopped early.
+    best : the one whose parameters were kept, counted from 0: the last, or with `patience` the best.
+    """
 
     epochs: tuple[Epoch, ...]
+    best: int
 
     @property
     def loss(self) -> tuple[float, ...]:
@@ -66,43 +79,6 @@ class History:
     def accuracy(self) -> tuple[float | None, ...]:
         """Accuracy of each epoch."""
         return tuple(epoch.accuracy for epoch in self.epochs)
-
-
-@dataclass(frozen=True)
-class TrainingArguments:
-    """How a laptop or a device is to train, as `check_training_arguments` found it good.
-
-    Attributes
-    ----------
-    epochs, batch_size, learning_rate, optimizer : as in `train`.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: np.float32
-    optimizer: str
-
-
-def check_training_arguments(epochs: Any, batch_size: Any, learning_rate: Any, optimizer: Any) -> TrainingArguments:
-    """The arguments that `train` and `Device.learn` share, from outside. NumPy's numbers count as numbers.
-
-    Raises
-    ------
-    UsageError : one of another type or out of its range.
-    """
-    epochs = check_integer("epochs", epochs, 1)
-    batch_size = check_batch_size(batch_size)
-    number = isinstance(learning_rate, int | float | np.integer | np.floating) and not isinstance(learning_rate, bool)
-    try:
-        with np.errstate(over="ignore", under="ignore"):
-            rate = np.float32(learning_rate if number else np.nan)
-    except OverflowError:  # an int of more digits than any float
-        rate = np.float32(np.inf)
-    if not 0 < rate < np.inf:
-        raise UsageError(f"the learning rate must be a positive finite float32, not {learning_rate!r}")
-    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-        raise UsageError(f"the optimizer must be {', '.join(OPTIMIZERS)}, not {optimizer!r}")
-    return TrainingArguments(epochs, batch_size, rate, optimizer)
 
 
 def _label_list(y: npt.ArrayLike) -> list[Any]:
@@ -147,7 +123,7 @@ def encode_labels(
 
 
 def encode_targets(y: npt.ArrayLike, outputs: int) -> Floats:
-    """Targets of a linear network as (samples, outputs) float32; one output may come as (samples,)."""
+    """Targets of a linear or sigmoid network as (samples, outputs) float32; one output may come as (samples,)."""
     given = as_array(y, "the targets are not a table of numbers")
     names = ["target"] * outputs  # so that a message about a value says that it is one
     return as_samples(given[:, None] if given.ndim == 1 and outputs == 1 else given, outputs, names, "targets")
@@ -185,11 +161,92 @@ def _fit_standardiser(samples: Floats) -> tuple[Floats, Floats]:
     return pair
 
 
-def _accuracy(net: Network, samples: Floats, classes: npt.NDArray[np.int64], shape: Any) -> float:
+def encode_truth(
+    y: npt.ArrayLike, output: str, labels: tuple[Label, ...] | None, outputs: int, count: int
+) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Classes and targets as the kernel takes them; of the two, the one a network has no use for is a dummy.
+
+    Raises
+    ------
+    DataError : an unknown label, a target that cannot be, or not as many as `count` samples.
+    """
+    classes, targets = np.zeros(0, np.int64), np.zeros((1, outputs), np.float32)
+    if output == "softmax":
+        classes = encode_labels(y, labels, outputs)
+    else:
+        targets = encode_targets(y, outputs)
+    if output == "sigmoid":
+        bad = np.argwhere((targets < 0) | (targets > 1))
+        if bad.size:
+            row, column = map(int, bad[0])
+            raise DataError(f"row {row}: target {column} is {targets[row, column]}; a sigmoid's are from 0 to 1")
+    given = classes.size if output == "softmax" else targets.shape[0]
+    if given != count:
+        raise DataError(f"there are {count} samples and {given} targets; they must be as many")
+    return classes, targets
+
+
+def sample_weights(
+    sample_weight: npt.ArrayLike | None,
+    class_weight: Mapping[Any, float] | str | None,
+    classes: npt.NDArray[np.int64],
+    labels: tuple[Label, ...] | None,
+    count: int,
+) -> Floats:
+    """Weight of each sample, (samples,) float32; empty when all are 1.
+
+    Parameters
+    ----------
+    sample_weight : (samples,), or None.
+    class_weight : label -> weight, the others 1; or "balanced": samples / (classes * samples of the class).
+    classes : (samples,) of a softmax network, else empty.
+    labels : of the network, or None when the classes are the labels.
+    count : of the samples.
+
+    Raises
+    ------
+    UsageError, DataError : weights that cannot be.
+    """
+    if sample_weight is None and class_weight is None:
+        return np.zeros(0, np.float32)
+    weights = np.ones(count, np.float64)
+    if sample_weight is not None:
+        given = as_samples(np.reshape(as_array(sample_weight, "the sample weights are no list"), (-1, 1)), 1)[:, 0]
+        if given.size != count:
+            raise DataError(f"there are {count} samples and {given.size} sample weights; they must be as many")
+        weights *= given
+    if class_weight is not None:
+        weights *= _class_weights(class_weight, classes, labels)
+    rounded = weights.astype(np.float32)
+    bad = np.flatnonzero(~(np.isfinite(rounded) & (rounded >= 0)))
+    if bad.size:
+        raise DataError(f"row {bad[0]}: its weight is {weights[bad[0]]}; weights are finite and not below 0")
+    return rounded
+
+
+def _class_weights(
+    class_weight: Mapping[Any, float] | str, classes: npt.NDArray[np.int64], labels: tuple[Label, ...] | None
+) -> npt.NDArray[np.float64]:
+    if not classes.size:
+        raise UsageError("class weights go with a softmax output; give sample_weight instead")
+    if class_weight == "balanced":
+        counts = np.bincount(classes)
+        share: npt.NDArray[np.float64] = classes.size / (np.count_nonzero(counts) * counts[classes])
+        return share
+    if not isinstance(class_weight, Mapping):
+        raise UsageError(f"class_weight must be a dict of labels and weights, or 'balanced', not {class_weight!r}")
+    names = labels if labels is not None else tuple(range(int(classes.max()) + 1))
+    unknown = next((label for label in class_weight if label not in names), None)
+    if unknown is not None:
+        raise UsageError(f"class_weight names the label {unknown!r}; the model has {', '.join(map(str, names))}")
+    return np.array([class_weight.get(names[n], 1.0) for n in classes.tolist()], np.float64)
+
+
+def _accuracy(net: Network, samples: Floats, classes: npt.NDArray[np.int64]) -> float:
     from nnlite.kernels.step import forward_rows
 
     logits = np.empty((samples.shape[0], net.sizes[-1]), np.float32)
-    forward_rows(shape, net.parameters, samples, logits)
+    forward_rows(net.kernel_shape(), net.parameters, samples, logits)
     return float(np.mean(np.argmax(logits, axis=1) == classes))
 
 
@@ -207,130 +264,265 @@ def train(
     validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     progress: bool | Progress = True,
     standardize: bool = True,
+    *,
+    momentum: float | None = None,
+    weight_decay: float = 0.0,
+    clip_norm: float | None = None,
+    schedule: str = "constant",
+    last_layers: int | None = None,
+    sample_weight: npt.ArrayLike | None = None,
+    class_weight: Mapping[Any, float] | str | None = None,
+    patience: int | None = None,
 ) -> History:
-    """Train a network in place with stochastic gradient descent.
+    """Train a network in place.
 
     Parameters
     ----------
     net : a standardiser is fitted, and labels are taken from y, only where it has none.
     X : (samples, inputs), raw.
-    y : (samples,) labels for softmax, (samples, outputs) targets for linear.
+    y : (samples,) labels for softmax; (samples, outputs) targets for linear, and from 0 to 1 for sigmoid.
     epochs, batch_size, learning_rate : a last, smaller batch divides by its own number of samples.
-    optimizer : "sgd".
-    loss : None, or the one that goes with the output: "cross_entropy" (softmax), "mse" (linear).
+    optimizer : "sgd", "momentum" or "adam"; what they keep lives for this call.
+    loss : None, or the one that goes with the output: "cross_entropy" (softmax), "binary_cross_entropy" (sigmoid),
+        "mse" (linear).
     shuffle, seed : a new seeded order each epoch; without, the order given.
     validation : a pair (X, y) of the same kind, measured after each epoch.
     progress : True for a bar on a terminal, False for none, or a function of the epoch's number, how many there are,
         and its `Epoch`.
     standardize : False to do without a standardiser.
+    momentum : of the optimizer "momentum", 0.9 by default.
+    weight_decay : share of each weight, not of a bias, that a step takes away, times the learning rate.
+    clip_norm : longest gradient of a step, by its norm over all parameters that are trained.
+    schedule : learning rate by epoch: "constant"; "step", a tenth from half of the epochs on and a hundredth from three
+        quarters on; "cosine", from the full rate towards 0.
+    last_layers : train only so many layers, counted from the output.
+    sample_weight : (samples,), multiplies each sample's loss and gradient.
+    class_weight : the same by label, or "balanced".
+    patience : stop after so many epochs without a lower validation loss; the best epoch's parameters are kept.
 
     Raises
     ------
     UsageError : an argument out of its range.
     DataError : data that cannot be used, with row and column; the message says so if it is the validation data.
-    DivergedError : a value that is not finite. The network is then as it was before the call, as with every error.
+    DivergedError : a value that is not finite, with its layer. The network is then as it was before the call, as with
+        every error.
     """
-    from nnlite.kernels.step import Shape, activation_count, gradient_count, train_rows
-
     check_network(net)
-    how = check_training_arguments(epochs, batch_size, learning_rate, optimizer)
+    how = check_recipe(
+        epochs,
+        batch_size,
+        learning_rate,
+        optimizer,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        clip_norm=clip_norm,
+        schedule=schedule,
+        last_layers=last_layers,
+    )
     seed = check_integer("the seed", seed, 0)
-    softmax = net.output == "softmax"
-    own_loss = "cross_entropy" if softmax else "mse"
-    if loss not in (None, own_loss):
-        raise UsageError(f"the loss of a {net.output} network is {own_loss}, not '{loss}'")
+    patience = check_patience(patience, validation)
+    if loss not in (None, _LOSSES[net.output]):
+        raise UsageError(f"the loss of a {net.output} network is {_LOSSES[net.output]}, not '{loss}'")
+    frozen = how.frozen_layers(len(net.sizes) - 1)
     raw = as_samples(X, net.sizes[0], net.features)
     if raw.shape[0] == 0:
         raise DataError("there are no samples to train on")
     work = net.checked()
-    if softmax and work.labels is None:
+    if net.output == "softmax" and work.labels is None:
         work.labels = _new_labels(y, net.sizes[-1])
     if standardize and work.mean is None:
         work.mean, work.scale = _fit_standardiser(raw)
     samples = work.standardize(raw)
-    classes, targets = _encode(work, y, samples.shape[0])
-    held_out = None if validation is None else _validation(work, validation)
+    classes, targets = encode_truth(y, work.output, work.labels, net.sizes[-1], samples.shape[0])
+    weights = sample_weights(sample_weight, class_weight, classes, work.labels, samples.shape[0])
+    held_out = None if validation is None else encode_validation(work, validation)
 
-    shape = Shape(np.array(net.sizes, np.int64), softmax)
-    batch = min(how.batch_size, samples.shape[0])
-    records = np.empty((batch, activation_count(shape)), np.float32)
-    gradients = np.empty((batch, gradient_count(shape)), np.float32)
-    losses = np.empty(samples.shape[0], np.float32)
+    run = _Run(work, how, frozen, samples, classes, targets, weights)
     order = np.arange(samples.shape[0])
     generator = np.random.Generator(np.random.PCG64(seed))
     done: list[Epoch] = []
+    watch = None if patience is None else EarlyStopping(patience)
+    kept = run.trained.copy()
     with _Shown(progress, how.epochs) as show:
         for number in range(1, how.epochs + 1):
             if shuffle:
                 order = generator.permutation(samples.shape[0])
-            rows = samples, classes, targets, order
-            seen = train_rows(shape, work.parameters, *rows, how.learning_rate, records, gradients, losses)
-            if seen >= 0:
-                raise DivergedError(
-                    f"epoch {number}, sample {seen}: a value is no longer finite; the network is as it was before. "
-                    f"A learning rate below {how.learning_rate:g} may help, or standardised inputs"
-                )
+            run.epoch(number - 1, order)
             accuracy = validation_loss = None
             if held_out is not None:
-                validation_loss = _mean_loss(work, shape, *held_out)
-            if softmax:
+                validation_loss = mean_loss(work, *held_out)
+            if work.output == "softmax":
                 against, truth = (samples, classes) if held_out is None else held_out[:2]
-                accuracy = _accuracy(work, against, truth, shape)
-            done.append(Epoch(float(np.mean(losses, dtype=np.float64)), accuracy, validation_loss))
+                accuracy = _accuracy(work, against, truth)
+            done.append(Epoch(float(np.mean(run.losses, dtype=np.float64)), accuracy, validation_loss))
             show(number, how.epochs, done[-1])
+            if watch is not None and watch.is_better(validation_loss):
+                kept[:] = run.trained
+            elif watch is not None and watch.is_over:
+                break
+    best = len(done) - 1 if watch is None else watch.best
+    if watch is not None:
+        run.trained[:] = kept
     work.training_record = {
-        "epochs": how.epochs,
+        "epochs": len(done),
         "batch_size": how.batch_size,
         "learning_rate": float(how.learning_rate),
         "optimizer": how.optimizer,
         "seed": seed if shuffle else None,
         "samples": int(samples.shape[0]),
-        "loss": done[-1].loss if np.isfinite(done[-1].loss) else None,
+        "loss": done[best].loss if np.isfinite(done[best].loss) else None,
     }
     net.parameters[:] = work.parameters
     net.mean, net.scale, net.labels, net.training_record = work.mean, work.scale, work.labels, work.training_record
-    return History(tuple(done))
+    return History(tuple(done), best)
 
 
-def _validation(net: Network, validation: Any) -> tuple[Floats, npt.NDArray[np.int64], Floats]:
-    """Samples, classes and targets to measure on."""
+class _Run:
+    """The buffers of one training, allocated once, and its epochs.
+
+    The layers that are trained are a network of their own, and what the others make of a sample is its input.
+
+    Attributes
+    ----------
+    trained : view of the parameters that change.
+    losses : (samples,), of the last epoch in its order.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        how: Recipe,
+        frozen: int,
+        samples: Floats,
+        classes: npt.NDArray[np.int64],
+        targets: Floats,
+        weights: Floats,
+    ) -> None:
+        from nnlite.kernels.step import activation_count, begin_state, gradient_count, state_count
+
+        self._net, self._how, self._frozen = net, how, frozen
+        self._shape = net.kernel_shape(frozen)
+        self._rows = _features(net, samples, frozen), classes, targets, weights
+        self.trained = net.parameters[layout.parameter_count(net.sizes[: frozen + 1]) :]
+        batch = min(how.batch_size, samples.shape[0])
+        self._records = np.empty((batch, activation_count(self._shape)), np.float32)
+        self._gradients = np.empty((batch, gradient_count(self._shape)), np.float32)
+        self._state = np.empty(state_count(self._shape, how.optimizer_number), np.float32)
+        begin_state(self._state, how.optimizer_number)
+        self.losses = np.empty(samples.shape[0], np.float32)
+
+    def epoch(self, number: int, order: npt.NDArray[np.int64]) -> None:
+        """One pass over the rows, counted from 0.
+
+        Raises
+        ------
+        DivergedError : a value is no longer finite.
+        """
+        from nnlite.kernels.step import train_rows
+
+        buffers = self._state, self._records, self._gradients, self.losses
+        seen = train_rows(self._shape, self.trained, *self._rows, order, self._how.rule(number), *buffers)
+        if seen >= 0:
+            raise DivergedError(
+                f"epoch {number + 1}, sample {seen}: {self._what_diverged()}; the network is as it was before. "
+                f"A learning rate below {self._how.learning_rate:g} may help, or standardised inputs"
+            )
+
+    def _what_diverged(self) -> str:
+        """The first parameter that is not finite, else the first output, else that there is something."""
+        layers = list(zip(self._net.weights, self._net.biases, strict=True))
+        for n, layer in list(enumerate(layers))[self._frozen :]:
+            for name, values in zip(("weight", "bias"), layer, strict=True):
+                bad = np.argwhere(~np.isfinite(values))
+                if bad.size:
+                    at = ", ".join(map(str, bad[0].tolist()))
+                    return f"{name} {at} of layer {n + 1} became {values[tuple(bad[0])]}"
+        logits = self._records[:, -self._net.sizes[-1] :]
+        bad = np.argwhere(~np.isfinite(logits))
+        if bad.size:
+            return f"output {bad[0][1]} became {logits[tuple(bad[0])]}"
+        return f"the gradient, or what {self._how.optimizer} keeps of it, is no longer finite"
+
+
+def _features(net: Network, samples: Floats, layers: int) -> Floats:
+    """What the first layers make of standardised samples: (samples, sizes[layers])."""
+    from nnlite.kernels.step import feature_rows
+
+    if not layers:
+        return samples
+    out = np.empty((samples.shape[0], net.sizes[layers]), np.float32)
+    feature_rows(net.kernel_shape(), net.parameters, samples, out, layers)
+    return out
+
+
+def check_patience(patience: Any, validation: Any) -> int | None:
+    """Patience from outside, which needs something to watch.
+
+    Raises
+    ------
+    UsageError : it is no integer above 0, or there is no validation data.
+    """
+    if patience is None:
+        return None
+    if validation is None:
+        raise UsageError("patience needs validation data to watch; give validation=(X, y)")
+    return check_integer("the patience", patience, 1)
+
+
+class EarlyStopping:
+    """Which epoch was the best, and whether the last good one is long ago.
+
+    Attributes
+    ----------
+    best : the epoch with the lowest validation loss, counted from 0; of equals the first.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+        self._lowest = np.inf
+        self._epochs = 0
+        self.best = 0
+
+    def is_better(self, loss: float | None) -> bool:
+        """Note the loss of one more epoch. A loss that left float32 is the worst."""
+        self._epochs += 1
+        worth = loss if loss is not None and np.isfinite(loss) else np.inf
+        if self._epochs > 1 and worth >= self._lowest:
+            return False
+        self._lowest, self.best = worth, self._epochs - 1
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether so many epochs as patience lasts were no better."""
+        return self._epochs - 1 - self.best >= self._patience
+
+
+def encode_validation(net: Network, validation: Any) -> tuple[Floats, npt.NDArray[np.int64], Floats]:
+    """Samples, classes and targets to measure on.
+
+    Raises
+    ------
+    UsageError, DataError : they cannot be used; the message says that it is the validation data.
+    """
     if not isinstance(validation, list | tuple) or len(validation) != 2:
         raise UsageError("validation must be a pair (X, y) of samples and their labels or targets")
     try:
         samples = net.standardize(validation[0])
         if samples.shape[0] == 0:
             raise DataError("there are no samples")
-        return (samples, *_encode(net, validation[1], samples.shape[0]))
+        return (samples, *encode_truth(validation[1], net.output, net.labels, net.sizes[-1], samples.shape[0]))
     except DataError as error:
         raise DataError(f"validation data: {error}") from error
 
 
-def _encode(net: Network, y: npt.ArrayLike, count: int) -> tuple[npt.NDArray[np.int64], Floats]:
-    """Classes and targets as the kernel takes them; of the two, the one the network has no use for is a dummy."""
-    outputs = net.sizes[-1]
-    classes, targets = np.zeros(0, np.int64), np.zeros((1, outputs), np.float32)
-    if net.output == "softmax":
-        classes = encode_labels(y, net.labels, outputs)
-    else:
-        targets = encode_targets(y, outputs)
-    given = classes.size if net.output == "softmax" else targets.shape[0]
-    if given != count:
-        raise DataError(f"there are {count} samples and {given} targets; they must be as many")
-    return classes, targets
+def mean_loss(net: Network, samples: Floats, classes: npt.NDArray[np.int64], targets: Floats) -> float:
+    """Mean loss of standardised samples, as `encode_validation` gives them."""
+    from nnlite.kernels.step import loss_rows
 
-
-def _mean_loss(net: Network, shape: Any, samples: Floats, classes: npt.NDArray[np.int64], targets: Floats) -> float:
-    from nnlite.kernels.loss import mean_squared_error, softmax_cross_entropy
-    from nnlite.kernels.step import forward_rows
-
-    logits = np.empty((samples.shape[0], net.sizes[-1]), np.float32)
-    forward_rows(shape, net.parameters, samples, logits)
-    scratch = np.empty(net.sizes[-1], np.float32)
-    if shape.softmax:
-        each = [softmax_cross_entropy(row, label, scratch) for row, label in zip(logits, classes.tolist(), strict=True)]
-    else:
-        each = [mean_squared_error(row, target, scratch) for row, target in zip(logits, targets, strict=True)]
-    return float(np.mean(each, dtype=np.float64))
+    losses = np.empty(samples.shape[0], np.float32)
+    loss_rows(net.kernel_shape(), net.parameters, samples, classes, targets, losses)
+    return float(np.mean(losses, dtype=np.float64))
 
 
 class _Shown:

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import numpy.typing as npt
 
 from nnlite.errors import UsageError
 from nnlite.latency import Latency
+from nnlite.learning import LearningRun, rows_to_learn
 from nnlite.link.client import Client
-from nnlite.link.wire import Optimizer, Region
+from nnlite.link.wire import Region
 from nnlite.network import Floats, as_samples
-from nnlite.streams import Shape, learn_rows, run_rows, training_rows
-from nnlite.training import check_training_arguments
+from nnlite.recipe import check_recipe
+from nnlite.streams import Shape, run_rows
 
 __all__ = ["Rehearsal", "Trial"]
-
-_FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Trial:
         UsageError : probabilities of a linear network.
         DataError : another width, or a value that is not finite.
         """
-        if probabilities and self._shape.output != "softmax":
+        if probabilities and self._shape.output == "linear":
             raise UsageError("a linear network has no probabilities")
         return run_rows(self._client, self._shape, as_samples(X, self._shape.sizes[0]), probabilities)
 
@@ -78,12 +76,10 @@ class Trial:
         ------
         UsageError, DataError, DivergedError : as `Device.learn`.
         """
-        how = check_training_arguments(epochs, batch_size, learning_rate, "sgd")
-        rows = training_rows(self._shape, X, y)
-        self._client.learn_begin(float(how.learning_rate), how.batch_size, Optimizer.SGD)
+        how = check_recipe(epochs, batch_size, learning_rate, "sgd")
+        run = LearningRun(self._client, self._shape, how, rows_to_learn(self._shape, X, y))
+        run.begin()
         for epoch in range(how.epochs):
-            loss, latency = learn_rows(self._client, self._shape, rows, how, epoch)
-            count = self._shape.parameter_count
-            parameters = np.frombuffer(self._client.read(Region.LEARNED, 0, count * _FLOAT_BYTES), "<f4")
-            yield Rehearsal(loss, parameters.astype(np.float32), latency)
+            loss, latency = run.epoch(epoch)
+            yield Rehearsal(loss, run.parameters(), latency)
         self._client.learn_abort()

@@ -1,18 +1,22 @@
 """The float64 oracle: loops written straight from the equations of math-for-dnn, for tests only.
 
 Slow and plain on purpose. The derivation steps that no kernel needs (eqs 1, 2, 5, 6, 9 to 16) are here too.
-Lists of floats throughout: x[i], W[i][j], b[j]; a network is a list of (W, b), one a layer.
+Lists of floats throughout: x[i], W[i][j], b[j]; a network is a list of (W, b), one a layer. Activations and outputs
+go by their names in `Network`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 Vector = Sequence[float]
 Matrix = Sequence[Vector]
 Layer = tuple[Matrix, Vector]
+
+LEAK = 0.01
 
 
 def accumulate(x: Vector, W: Matrix, b: Vector) -> list[float]:
@@ -20,9 +24,25 @@ def accumulate(x: Vector, W: Matrix, b: Vector) -> list[float]:
     return [sum(W[i][j] * x[i] for i in range(len(x))) + b[j] for j in range(len(b))]
 
 
-def relu(a: Vector) -> list[float]:
-    """Eq. 20: x_j = max(0, a_j)."""
-    return [max(0.0, value) for value in a]
+def logistic(a: float) -> float:
+    """1 / (1 + e^-a), of a large negative a too."""
+    return 1 / (1 + math.exp(-a)) if a > -700 else math.exp(max(a, -745.0))
+
+
+#: hidden activation -> x of a; relu is eq. 20, x_j = max(0, a_j), with NaN as it is
+ACTIVATIONS: dict[str, Callable[[float], float]] = {
+    "relu": lambda a: 0.0 if a <= 0 else a,
+    "leaky_relu": lambda a: a if a > 0 else LEAK * a,
+    "sigmoid": logistic,
+    "tanh": math.tanh,
+}
+#: hidden activation -> dx / da of a, eq. 21 and its like
+SLOPES: dict[str, Callable[[float], float]] = {
+    "relu": lambda a: 1.0 if a > 0 else 0.0,
+    "leaky_relu": lambda a: 1.0 if a > 0 else LEAK,
+    "sigmoid": lambda a: math.exp(-abs(a)) / (1 + math.exp(-abs(a))) ** 2,
+    "tanh": lambda a: 1 / math.cosh(max(-350.0, min(350.0, a))) ** 2,
+}
 
 
 def softmax(a: Vector) -> list[float]:
@@ -68,56 +88,159 @@ def squared_error(y: Vector, y_hat: Vector) -> float:
     return 0.5 * math.fsum((p - q) ** 2 for p, q in zip(y, y_hat, strict=True))
 
 
-def forward(layers: Sequence[Layer], x: Vector) -> list[list[float]]:
-    """Every x^0 .. x^N; the last one holds the logits, which have no activation."""
-    outputs = [list(x)]
+def binary_cross_entropy(y: Vector, y_hat: Vector) -> float:
+    """- sum_j (y_hat_j log y_j + (1 - y_hat_j) log(1 - y_j)), as it is written everywhere."""
+    return -math.fsum(q * math.log(p) + (1 - q) * math.log1p(-p) for p, q in zip(y, y_hat, strict=True))
+
+
+def binary_cross_entropy_of_logits(a: Vector, y_hat: Vector) -> float:
+    """The same from the logits of sigmoids, where y would be 0 or 1."""
+    return math.fsum(max(v, 0.0) - v * q + math.log1p(math.exp(-abs(v))) for v, q in zip(a, y_hat, strict=True))
+
+
+def sums(layers: Sequence[Layer], x: Vector, hidden: str = "relu") -> tuple[list[list[float]], list[list[float]]]:
+    """Every a^1 .. a^N, and every x^0 .. x^N; the last a are the logits, which have no activation."""
+    outputs, before = [list(x)], []
     for n, (W, b) in enumerate(layers, start=1):
         a = accumulate(outputs[-1], W, b)
-        outputs.append(a if n == len(layers) else relu(a))
-    return outputs
+        before.append(a)
+        outputs.append(a if n == len(layers) else [ACTIVATIONS[hidden](value) for value in a])
+    return before, outputs
 
 
-def loss(layers: Sequence[Layer], x: Vector, y_hat: Vector, linear: bool) -> float:
+def forward(layers: Sequence[Layer], x: Vector, hidden: str = "relu") -> list[list[float]]:
+    """Every x^0 .. x^N; the last one holds the logits."""
+    return sums(layers, x, hidden)[1]
+
+
+def loss_of_logits(a: Vector, y_hat: Vector, output: str) -> float:
+    """Loss of one sample whose weight is 1."""
+    if output == "linear":
+        return squared_error(a, y_hat)
+    if output == "sigmoid":
+        return binary_cross_entropy_of_logits(a, y_hat)
+    largest = max(a)
+    total = math.log(math.fsum(math.exp(value - largest) for value in a))
+    return math.fsum(q * (total - (value - largest)) for value, q in zip(a, y_hat, strict=True))
+
+
+def loss(layers: Sequence[Layer], x: Vector, y_hat: Vector, hidden: str, output: str, weight: float = 1.0) -> float:
     """Loss of one sample."""
-    logits = forward(layers, x)[-1]
-    return squared_error(logits, y_hat) if linear else cross_entropy(softmax(logits), y_hat)
+    return weight * loss_of_logits(forward(layers, x, hidden)[-1], y_hat, output)
 
 
-def backward(layers: Sequence[Layer], x: Vector, y_hat: Vector, linear: bool) -> list[list[float]]:
+def output_of(a: Vector, output: str) -> list[float]:
+    """What a network says: y of its logits."""
+    if output == "softmax":
+        return softmax(a)
+    return [logistic(value) for value in a] if output == "sigmoid" else list(a)
+
+
+def backward(
+    layers: Sequence[Layer], x: Vector, y_hat: Vector, hidden: str, output: str, weight: float = 1.0
+) -> list[list[float]]:
     """Every dA^1 .. dA^N of one sample: eq. 17, then the general gradients with eq. 21."""
-    outputs = forward(layers, x)
-    y = outputs[-1] if linear else softmax(outputs[-1])
-    dA = [logits_gradient(y, y_hat)]
+    before, outputs = sums(layers, x, hidden)
+    dA = [[weight * value for value in logits_gradient(output_of(outputs[-1], output), y_hat)]]
     for n in range(len(layers) - 1, 0, -1):
-        W = layers[n][0]
-        active = outputs[n]
-        dA.insert(
-            0,
-            [sum(dA[0][j] * W[i][j] for j in range(len(dA[0]))) if active[i] > 0 else 0.0 for i in range(len(active))],
-        )
+        W, a = layers[n][0], before[n - 1]
+        back = [sum(dA[0][j] * W[i][j] for j in range(len(dA[0]))) * SLOPES[hidden](a[i]) for i in range(len(a))]
+        dA.insert(0, back)
     return dA
 
 
-def gradients(layers: Sequence[Layer], x: Vector, y_hat: Vector, linear: bool) -> list[Layer]:
+def gradients(
+    layers: Sequence[Layer], x: Vector, y_hat: Vector, hidden: str, output: str, weight: float = 1.0
+) -> list[Layer]:
     """Eqs 18 and 19 with 9 and 10: dW_ij = dA_j x_i, db_j = dA_j * 1, of one sample."""
-    outputs = forward(layers, x)
-    dA = backward(layers, x, y_hat, linear)
+    outputs = forward(layers, x, hidden)
+    dA = backward(layers, x, y_hat, hidden, output, weight)
     return [([[da * value for da in dA[n]] for value in outputs[n]], list(dA[n])) for n in range(len(layers))]
 
 
+@dataclass(frozen=True)
+class Rule:
+    """How a step changes the parameters; the names are those of `nnlite.kernels.step.Rule`."""
+
+    optimizer: str = "sgd"
+    learning_rate: float = 0.1
+    betas: tuple[float, float] = (0.0, 0.0)
+    epsilon: float = 0.0
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+
+
+@dataclass
+class State:
+    """What an optimiser keeps, flat as the parameters."""
+
+    steps: int = 0
+    mean: dict[int, float] = field(default_factory=dict)
+    square: dict[int, float] = field(default_factory=dict)
+
+
+def mean_gradient(
+    layers: Sequence[Layer], X: Matrix, Y_hat: Matrix, weights: Vector, hidden: str, output: str
+) -> list[float]:
+    """Of the loss of a batch, divided by its number of samples whatever their weights: flat."""
+    each = [
+        flatten(gradients(layers, x, y_hat, hidden, output, weight))
+        for x, y_hat, weight in zip(X, Y_hat, weights, strict=True)
+    ]
+    return [math.fsum(column) / len(each) for column in zip(*each, strict=True)]
+
+
+def is_weight(layers: Sequence[Layer]) -> list[bool]:
+    """Whether a flat parameter is a weight and not a bias."""
+    return [kind for W, b in layers for kind in [True] * (len(W) * len(b)) + [False] * len(b)]
+
+
 def step(
-    layers: Sequence[Layer], X: Matrix, Y_hat: Matrix, linear: bool, learning_rate: float
+    layers: Sequence[Layer],
+    X: Matrix,
+    Y_hat: Matrix,
+    weights: Vector,
+    hidden: str,
+    output: str,
+    rule: Rule,
+    state: State,
+    frozen: int = 0,
 ) -> tuple[list[Layer], list[float]]:
-    """One step of gradient descent over a batch, averaged over its samples: the layers after it, and each loss."""
-    each = [gradients(layers, x, y_hat, linear) for x, y_hat in zip(X, Y_hat, strict=True)]
-    losses = [loss(layers, x, y_hat, linear) for x, y_hat in zip(X, Y_hat, strict=True)]
-    after = []
-    for n, (W, b) in enumerate(layers):
-        dW = [[sum(g[n][0][i][j] for g in each) / len(X) for j in range(len(b))] for i in range(len(W))]
-        db = [sum(g[n][1][j] for g in each) / len(X) for j in range(len(b))]
-        new_W = [[W[i][j] - learning_rate * dW[i][j] for j in range(len(b))] for i in range(len(W))]
-        after.append((new_W, [b[j] - learning_rate * db[j] for j in range(len(b))]))
-    return after, losses
+    """One step over a batch: the layers after it, and each loss. The first `frozen` layers stay; changes `state`.
+
+    SGD w - lr g; momentum (Polyak) v = momentum v + g, w - lr v; Adam (Kingma and Ba, algorithm 1). Weight decay
+    takes lr * decay of each weight away apart from that (Loshchilov and Hutter). A gradient whose norm over all
+    parameters that are trained is above clip_norm is made that long.
+    """
+    losses = [
+        loss(layers, x, y_hat, hidden, output, weight) for x, y_hat, weight in zip(X, Y_hat, weights, strict=True)
+    ]
+    g = mean_gradient(layers, X, Y_hat, weights, hidden, output)
+    first = len(flatten(layers[:frozen]))
+    norm = math.sqrt(math.fsum(value * value for value in g[first:]))
+    if rule.clip_norm and norm > rule.clip_norm:
+        g = [value * rule.clip_norm / norm for value in g]
+    w, decays = flatten(layers), is_weight(layers)
+    state.steps += 1
+    for n in range(first, len(w)):
+        if decays[n]:
+            w[n] -= rule.learning_rate * rule.weight_decay * w[n]
+        w[n] -= rule.learning_rate * _direction(g[n], n, rule, state)
+    sizes = [len(layers[0][0]), *(len(b) for _, b in layers)]
+    return unflatten(sizes, w), losses
+
+
+def _direction(g: float, n: int, rule: Rule, state: State) -> float:
+    if rule.optimizer == "momentum":
+        state.mean[n] = rule.betas[0] * state.mean.get(n, 0.0) + g
+        return state.mean[n]
+    if rule.optimizer == "adam":
+        state.mean[n] = rule.betas[0] * state.mean.get(n, 0.0) + (1 - rule.betas[0]) * g
+        state.square[n] = rule.betas[1] * state.square.get(n, 0.0) + (1 - rule.betas[1]) * g * g
+        mean = state.mean[n] / (1 - rule.betas[0] ** state.steps)
+        square = state.square[n] / (1 - rule.betas[1] ** state.steps)
+        return mean / (math.sqrt(square) + rule.epsilon)
+    return g
 
 
 def unflatten(sizes: Sequence[int], parameters: Sequence[float]) -> list[Layer]:

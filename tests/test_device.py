@@ -489,7 +489,8 @@ def test_wrong_shapes_and_labels_are_never_sent(device: Device) -> None:
         ("batch_size", 65_536),
         ("batch_size", 2.0),
         ("batch_size", 2.5),
-        ("optimizer", "adam"),
+        ("optimizer", "rmsprop"),
+        ("schedule", "linear"),
     ],
 )
 def test_arguments_of_learning_are_refused_before_anything_is_sent(device: Device, name: str, value: Any) -> None:

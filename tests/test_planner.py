@@ -117,4 +117,6 @@ def test_one_byte_less_than_the_network_alone_is_too_little(field: str, says: st
 def test_an_uno_cannot_hold_the_parameters_of_workload_a_for_learning() -> None:
     p = plan(Network([64, 32, 10]), Profile.load("uno"), learn=True)
     assert p.fits is False
-    assert p.reasons == ("RAM: learning with batches of 1 takes 10,232 bytes, uno has 2,048 in all: 8,184 too many",)
+    assert p.reasons == (
+        "RAM: learning by sgd with batches of 1 takes 10,232 bytes, uno has 2,048 in all: 8,184 too many",
+    )

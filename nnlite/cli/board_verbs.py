@@ -10,6 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nnlite.cli.recipe_options import (
+    BatchSizeOption,
+    ClassWeightOption,
+    ClipNormOption,
+    LastLayersOption,
+    LearningRateOption,
+    MomentumOption,
+    OptimizerOption,
+    PatienceOption,
+    ScheduleOption,
+    ValidateOption,
+    WeightDecayOption,
+    read_validation,
+)
 from nnlite.cli.screen import JsonOption, QuietOption, note, print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -202,8 +216,9 @@ def run(
 ) -> None:
     """Run samples through the model on the board.
 
-    Prints one label a line, or the outputs of a regression. With - it takes lines of CSV from standard input, answers
-    each as it comes, and says at the end how long the answers took; a board that is plugged in again is followed.
+    Prints one label a line, the probabilities of sigmoid outputs, or the outputs of a regression. With - it takes lines
+    of CSV from standard input, answers each as it comes, and says at the end how long the answers took; a board that is
+    plugged in again is followed.
 
     \b
     Examples:
@@ -228,14 +243,15 @@ def run(
         _check_like(like, net, shape.sizes)
         table.check_inputs(shape.sizes[0])
         classifies = shape.output == "softmax"
+        squashed = shape.output != "linear"
         with progress_bar("running", quiet) as progress:
-            if classifies:
+            if squashed:
                 outputs = device.predict_proba(table.X, progress=progress)
             else:
                 outputs = device.decision_function(table.X, progress=progress)
-    answers = decide(outputs, shape.output, shape.labels).tolist()
+    answers = decide(outputs, shape.output, shape.labels).tolist() if classifies else outputs.tolist()
     if as_json:
-        key = "probabilities" if classifies else "outputs"
+        key = "probabilities" if squashed else "outputs"
         print_json({"labels": answers if classifies else None, key: outputs.tolist()})
     elif classifies:
         sys.stdout.writelines(f"{answer}\n" for answer in answers)
@@ -251,9 +267,17 @@ def learn(
     port: PortOption = None,
     like: LikeOption = None,
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 1,
-    batch_size: Annotated[int, typer.Option(help="Samples of one step.")] = 1,
-    learning_rate: Annotated[float, typer.Option(help="Step size.")] = 0.05,
-    optimizer: Annotated[str, typer.Option(help="sgd.")] = "sgd",
+    batch_size: BatchSizeOption = 1,
+    learning_rate: LearningRateOption = 0.05,
+    optimizer: OptimizerOption = "sgd",
+    momentum: MomentumOption = None,
+    weight_decay: WeightDecayOption = 0.0,
+    clip_norm: ClipNormOption = None,
+    schedule: ScheduleOption = "constant",
+    last_layers: LastLayersOption = None,
+    class_weight: ClassWeightOption = None,
+    validate: ValidateOption = None,
+    patience: PatienceOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -278,6 +302,7 @@ def learn(
             encode_labels(table.truth, shape.labels, shape.sizes[-1], table.where)
         else:
             table.check_numbers()
+        held_out = read_validation(validate, target, table.features, shape.sizes[0])
         with progress_bar("learning", quiet) as progress:
             result = device.learn(
                 table.X,
@@ -287,9 +312,20 @@ def learn(
                 batch_size=batch_size,
                 optimizer=optimizer,
                 progress=progress,
+                momentum=momentum,
+                weight_decay=weight_decay,
+                clip_norm=clip_norm,
+                schedule=schedule,
+                last_layers=last_layers,
+                class_weight=class_weight,
+                validation=held_out,
+                patience=patience,
             )
     if as_json:
-        print_json(_model(result.model) | {"loss": list(result.loss)})
+        losses = {"loss": list(result.loss)}
+        if validate is not None:
+            losses["validation_loss"] = list(result.validation_loss)
+        print_json(_model(result.model) | losses)
     else:
         note(f"loss by epoch: {', '.join(f'{loss:.4f}' for loss in result.loss)}", quiet)
         note(f"what was learned serves as generation {result.model.generation}", quiet)

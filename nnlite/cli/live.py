@@ -65,7 +65,7 @@ def _words(answer: Answer) -> str:
 
 
 def _json(answer: Answer) -> str:
-    key = "outputs" if answer.label is None else "probabilities"
+    key = "probabilities" if answer.squashed else "outputs"
     return one_line({"label": answer.label, key: answer.outputs.tolist(), "seconds": asdict(answer.latency)})
 
 

@@ -9,6 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnlite.cli.recipe_options import (
+    BatchSizeOption,
+    ClassWeightOption,
+    ClipNormOption,
+    LearningRateOption,
+    MomentumOption,
+    OptimizerOption,
+    PatienceOption,
+    ScheduleOption,
+    ValidateOption,
+    WeightDecayOption,
+    read_validation,
+)
 from nnlite.cli.screen import JsonOption, QuietOption, note, print_json, sizes_of
 from nnlite.errors import DataError, DoesNotFitError
 
@@ -29,10 +42,20 @@ def train(
     ],
     target: Annotated[str | None, typer.Option(help="The column to predict; not needed for .npz and shoulder.")] = None,
     hidden: Annotated[str, typer.Option(help="Sizes of the hidden layers, such as 32,16.")] = "16",
+    activation: Annotated[
+        str, typer.Option(metavar="NAME", help="Of the hidden layers: relu, leaky_relu, sigmoid or tanh.")
+    ] = "relu",
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 30,
-    batch_size: Annotated[int, typer.Option(help="Samples of one step.")] = 1,
-    learning_rate: Annotated[float, typer.Option(help="Step size.")] = 0.05,
-    optimizer: Annotated[str, typer.Option(help="sgd.")] = "sgd",
+    batch_size: BatchSizeOption = 1,
+    learning_rate: LearningRateOption = 0.05,
+    optimizer: OptimizerOption = "sgd",
+    momentum: MomentumOption = None,
+    weight_decay: WeightDecayOption = 0.0,
+    clip_norm: ClipNormOption = None,
+    schedule: ScheduleOption = "constant",
+    class_weight: ClassWeightOption = None,
+    validate: ValidateOption = None,
+    patience: PatienceOption = None,
     seed: Annotated[int, typer.Option(help="Of the first weights and of the order of samples.")] = 0,
     regression: Annotated[bool, typer.Option("--regression", help="Predict the target's value, not a class.")] = False,
     board: Annotated[str | None, typer.Option(help="Refuse what this board cannot hold, before training.")] = None,
@@ -45,6 +68,8 @@ def train(
     Examples:
       nnlite train shoulder --target exercise --hidden 16 -o m.safetensors
       nnlite train readings.csv --target state --hidden 32,16 -o m.safetensors
+      nnlite train readings.csv --target state --optimizer adam \\
+        --learning-rate 0.003 --validate test.csv --patience 5 -o m.safetensors
     """
     from nnlite.data import read_table
     from nnlite.files import check_writable
@@ -59,13 +84,14 @@ def train(
     if board is not None:
         _check_board(SimpleNamespace(sizes=sizes, output=output_function, mean=table.X[0], labels=classes), board)
     check_writable(output)
-    net = Network(sizes, output=output_function, seed=seed)
+    net = Network(sizes, hidden=activation, output=output_function, seed=seed)
     net.features = table.features
 
     def show(number: int, total: int, epoch: Epoch) -> None:
         accuracy = "" if epoch.accuracy is None else f"  accuracy {epoch.accuracy:.3f}"
         note(f"epoch {number:>{len(str(total))}}/{total}  loss {epoch.loss:.4f}{accuracy}", quiet)
 
+    held_out = read_validation(validate, target, table.features, table.X.shape[1])
     note(f"{table.X.shape[0]} samples of {table.X.shape[1]} features; network {'-'.join(map(str, net.sizes))}", quiet)
     history = train_network(
         net,
@@ -76,8 +102,17 @@ def train(
         learning_rate=learning_rate,
         optimizer=optimizer,
         seed=seed,
+        validation=held_out,
         progress=show,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        clip_norm=clip_norm,
+        schedule=schedule,
+        class_weight=class_weight,
+        patience=patience,
     )
+    if patience is not None:
+        note(f"the parameters of epoch {history.best + 1} are kept", quiet)
     net.save(output)
     if as_json:
         accuracy = history.accuracy if classes else None
@@ -146,6 +181,9 @@ def evaluate(
     if net.output == "softmax":
         truth = encode_labels(table.truth, net.labels, net.sizes[-1], table.where)
         result["accuracy"] = float(np.mean(np.argmax(outputs, axis=1) == truth))
+    elif net.output == "sigmoid":
+        right = (outputs > 0) == (encode_targets(table.truth, net.sizes[-1]) > 0.5)
+        result["accuracy"] = float(np.mean(right))
     else:
         table.check_numbers()
         errors = outputs.astype(np.float64) - encode_targets(table.truth, net.sizes[-1])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nnlite.cli.recipe_options import LastLayersOption, OptimizerOption
 from nnlite.cli.screen import JsonOption, QuietOption, note, print_json, sizes_of
 from nnlite.errors import DoesNotFitError, UsageError
 
@@ -104,6 +105,9 @@ def plan(
     sizes: Annotated[str | None, typer.Option(help="Instead of a model: inputs, hidden..., outputs.")] = None,
     learn: Annotated[bool, typer.Option("--learn", help="Plan for learning on the board as well.")] = False,
     batch_size: Annotated[int, typer.Option(help="Samples of one training step on the board.")] = 1,
+    optimizer: OptimizerOption = "sgd",
+    last_layers: LastLayersOption = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Learning with --patience, which keeps the best.")] = False,
     regression: Annotated[bool, typer.Option("--regression", help="With --sizes: a linear output.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -114,13 +118,14 @@ def plan(
 
     \b
     Examples:
-      nnlite plan m.safetensors --board microbit --learn
+      nnlite plan m.safetensors --board microbit --learn --optimizer adam
       nnlite plan --sizes 64,32,10 --board microbit2 --json
     """
     from nnlite.planner import plan as make_plan
     from nnlite.profile import Profile
 
-    answer = make_plan(_planned(model, sizes, regression), Profile.load(board), learn, batch_size)
+    net = _planned(model, sizes, regression)
+    answer = make_plan(net, Profile.load(board), learn, batch_size, optimizer, last_layers, keep)
     if as_json:
         print_json(answer.to_dict())
     elif not quiet:

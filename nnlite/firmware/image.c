@@ -15,6 +15,12 @@ typedef struct {
     uint32_t parameter_count;
 } image_header_t;
 
+STATIC_ASSERT(NN_RELU == (int)HIDDEN_ACTIVATION_RELU && NN_LEAKY_RELU == (int)HIDDEN_ACTIVATION_LEAKY_RELU &&
+                  NN_SIGMOID == (int)HIDDEN_ACTIVATION_SIGMOID && NN_TANH == (int)HIDDEN_ACTIVATION_TANH,
+              activations);
+STATIC_ASSERT(NN_LINEAR == (int)OUTPUT_FUNCTION_LINEAR && NN_SOFTMAX == (int)OUTPUT_FUNCTION_SOFTMAX &&
+                  NN_SIGMOID_OUTPUT == (int)OUTPUT_FUNCTION_SIGMOID,
+              outputs);
 STATIC_ASSERT(sizeof(image_header_t) == IMAGE_HEADER_LENGTH, image_header);
 
 static bool all_finite(const float *values, uint32_t count)
@@ -44,10 +50,10 @@ uint8_t image_parse(const uint8_t *bytes, uint32_t length, image_t *image)
     if (header->layers < 1 || header->layers > MAX_LAYERS) {
         return IMAGE_FAULT_LAYERS;
     }
-    if (header->hidden != HIDDEN_ACTIVATION_RELU) {
+    if (header->hidden < HIDDEN_ACTIVATION_RELU || header->hidden > HIDDEN_ACTIVATION_TANH) {
         return IMAGE_FAULT_HIDDEN;
     }
-    if (header->output != OUTPUT_FUNCTION_LINEAR && header->output != OUTPUT_FUNCTION_SOFTMAX) {
+    if (header->output > OUTPUT_FUNCTION_SIGMOID) {
         return IMAGE_FAULT_OUTPUT;
     }
     if (header->parameter_type != PARAMETER_TYPE_FLOAT32) {
@@ -120,13 +126,35 @@ uint32_t image_inference_bytes(const image_t *image)
     return 2 * 4 * image->widest; /* a size is 16 bits */
 }
 
-uint32_t image_learning_bytes(const image_t *image, uint32_t batch_size)
+nn_shape_t image_trained(const image_t *image, uint32_t last_layers)
+{
+    nn_shape_t trained = image->shape;
+    if (last_layers != 0) {
+        trained.sizes += trained.layers - last_layers;
+        trained.layers = (uint16_t)last_layers;
+    }
+    return trained;
+}
+
+uint32_t image_learning_bytes(const image_t *image, const learning_t *learning)
 {
     const uint32_t limit = UINT32_MAX / 4; /* floats that 32 bits count the bytes of */
-    uint32_t sample = nn_activation_count(&image->shape) + nn_gradient_count(&image->shape);
-    uint32_t targets = image->shape.output == OUTPUT_FUNCTION_LINEAR ? image->outputs : 0;
-    if (image->parameter_count > limit - targets || batch_size > (limit - targets - image->parameter_count) / sample) {
+    nn_shape_t trained = image_trained(image, learning->last_layers);
+    uint32_t frozen = (uint32_t)image->shape.layers - trained.layers;
+    uint32_t parameters = nn_parameter_count(&trained);
+    uint32_t sample = nn_activation_count(&trained) + nn_gradient_count(&trained);
+    uint32_t widest = 0;
+    for (uint32_t n = 0; frozen != 0 && n <= frozen; n++) {
+        widest = image->shape.sizes[n] > widest ? image->shape.sizes[n] : widest;
+    }
+    if (parameters > limit / 8) { /* four times as many, and the rest, are far from 32 bits then */
         return UINT32_MAX;
     }
-    return 4 * (image->parameter_count + batch_size * sample + targets);
+    uint32_t fixed = parameters + nn_state_count(&trained, learning->optimizer) + 2 * widest;
+    fixed += learning->keep ? parameters : 0;
+    fixed += image->shape.output == OUTPUT_FUNCTION_SOFTMAX ? 0 : image->outputs;
+    if (learning->batch_size > (limit - fixed) / sample) {
+        return UINT32_MAX;
+    }
+    return 4 * (fixed + learning->batch_size * sample);
 }

@@ -26,8 +26,20 @@ uint8_t image_parse(const uint8_t *bytes, uint32_t length, image_t *image);
 /* Arena bytes that inference needs: two buffers of the widest layer. */
 uint32_t image_inference_bytes(const image_t *image);
 
-/* Arena bytes that learning needs (a copy of the parameters; inputs, activations and dA of each sample
-   of a batch; the targets of a linear network), or UINT32_MAX when the sum leaves 32 bits. */
-uint32_t image_learning_bytes(const image_t *image, uint32_t batch_size);
+/* What of a learning run its memory depends on. */
+typedef struct {
+    uint32_t batch_size;
+    uint32_t optimizer;
+    uint32_t last_layers; /* how many are trained; 0 for all */
+    bool keep;            /* parameters may be set aside */
+} learning_t;
+
+/* The layers that are trained, as a network of their own; what the others make of a sample is its input. */
+nn_shape_t image_trained(const image_t *image, uint32_t last_layers);
+
+/* Arena bytes that learning needs (a copy of the trained parameters, and another one to keep; what the optimiser
+   keeps; inputs, activations and dA of each sample of a batch; targets where the output is not softmax; two buffers
+   of the widest layer in front of the trained ones), or UINT32_MAX when the sum leaves 32 bits. */
+uint32_t image_learning_bytes(const image_t *image, const learning_t *learning);
 
 #endif

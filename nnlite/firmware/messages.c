@@ -332,7 +332,7 @@ static refusal_t read(const request_t *request)
         size = 4 * device.slots.model.outputs;
     } else if (request->payload[0] == REGION_LEARNED && device.model.learning) {
         bytes = (const uint8_t *)device.model.parameters;
-        size = 4 * device.slots.model.parameter_count;
+        size = 4 * nn_parameter_count(&device.model.trained);
     } else {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
@@ -364,13 +364,36 @@ static refusal_t learn_begin(const request_t *request)
     if (device.model.learning || device.receiving_image) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
-    if (request->payload[6] != OPTIMIZER_SGD || request->payload[7] != 0) {
-        return refuse(STATUS_BAD_ARGUMENT, 0, request->payload[6], request->payload[7]);
+    const uint8_t *at = request->payload;
+    uint8_t flags = at[7];
+    if ((flags & ~(unsigned)(LEARN_BEGIN_FLAG_WEIGHTED | LEARN_BEGIN_FLAG_KEEP)) != 0 || at[9] != 0 || at[10] != 0 ||
+        at[11] != 0) {
+        return refuse(STATUS_BAD_ARGUMENT, 0, flags, load_u32(at + 8) >> 8);
     }
-    refusal = model_learn_begin(&device.model, &device.slots.model, float_of_bits(load_u32(request->payload)),
-                                load_u16(request->payload + 4), &used);
+    nn_rule_t rule = {at[6],
+                      float_of_bits(load_u32(at)),
+                      {float_of_bits(load_u32(at + 12)), float_of_bits(load_u32(at + 16))},
+                      float_of_bits(load_u32(at + 20)),
+                      float_of_bits(load_u32(at + 24)),
+                      float_of_bits(load_u32(at + 28))};
+    learning_t learning = {load_u16(at + 4), at[6], at[8], (flags & LEARN_BEGIN_FLAG_KEEP) != 0};
+    refusal = model_learn_begin(&device.model, &device.slots.model, &rule, &learning,
+                                (flags & LEARN_BEGIN_FLAG_WEIGHTED) != 0, &used);
     reply_put_u32(used);
     return refusal;
+}
+
+static refusal_t learn_rate(const request_t *request)
+{
+    float rate = float_of_bits(load_u32(request->payload));
+    if (!device.model.learning) {
+        return refuse(STATUS_BAD_STATE, 0, 0, 0);
+    }
+    if (!nn_is_finite(rate) || !(rate > 0.0f)) {
+        return refuse(STATUS_BAD_ARGUMENT, 0, 0, 0);
+    }
+    device.model.rule.learning_rate = rate;
+    return accept();
 }
 
 static refusal_t learn(const request_t *request)
@@ -385,7 +408,7 @@ static refusal_t learn(const request_t *request)
         refusal = model_learn_word(&device.model, &device.slots.model, load_u32(request->payload + at), &loss);
     }
     if (refusal.status == STATUS_OK && (request->flags & LEARN_FLAG_END_OF_EPOCH) != 0) {
-        refusal = model_learn_flush(&device.model, &device.slots.model);
+        refusal = model_learn_flush(&device.model);
     }
     if (refusal.status != STATUS_OK) {
         model_reset(&device.model); /* nothing of this run is kept */
@@ -410,9 +433,10 @@ static refusal_t learn_commit(void)
     const uint8_t *serving = slots_image(device.slots.active);
     const uint8_t *spare = slots_image(slots_spare(&device.slots));
     uint32_t length = device.slots.info[device.slots.active].length;
-    uint32_t begin = (uint32_t)((const uint8_t *)image->parameters - serving);
-    uint32_t bytes = 4 * image->parameter_count;
-    const uint8_t *learned = (const uint8_t *)device.model.parameters;
+    uint32_t first = model_learned_offset(&device.model, image);
+    uint32_t begin = (uint32_t)((const uint8_t *)(image->parameters + first) - serving);
+    uint32_t bytes = 4 * (image->parameter_count - first);
+    const uint8_t *learned = (const uint8_t *)model_learned(&device.model);
     slots_erase_spare(&device.slots, length);
     slots_program(&device.slots, 0, serving, begin);
     slots_program(&device.slots, begin, learned, bytes);
@@ -492,6 +516,12 @@ refusal_t messages_carry_out(const request_t *request)
     case MESSAGE_LEARN_COMMIT:
         refusal = expect_length(request, 0);
         return refusal.status == STATUS_OK ? learn_commit() : refusal;
+    case MESSAGE_LEARN_RATE:
+        refusal = expect_length(request, LEARN_RATE_REQUEST_LENGTH);
+        return refusal.status == STATUS_OK ? learn_rate(request) : refusal;
+    case MESSAGE_LEARN_KEEP:
+        refusal = expect_length(request, 0);
+        return refusal.status == STATUS_OK ? model_learn_keep(&device.model) : refusal;
     case MESSAGE_LEARN_ABORT:
         refusal = expect_length(request, 0);
         return refusal.status == STATUS_OK ? learn_abort() : refusal;

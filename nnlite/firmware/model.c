@@ -68,9 +68,13 @@ __attribute__((noinline)) static refusal_t model_run_row(model_t *model, const i
         return refuse(STATUS_NON_FINITE, NON_FINITE_OUTPUT, model->row_start, 0);
     }
     model->outputs = logits;
-    if (probabilities && image->shape.output == OUTPUT_FUNCTION_SOFTMAX) {
+    if (probabilities && image->shape.output != OUTPUT_FUNCTION_LINEAR) {
         float *outputs = logits == sample ? other : sample;
-        nn_softmax(logits, outputs, image->outputs);
+        if (image->shape.output == OUTPUT_FUNCTION_SOFTMAX) {
+            nn_softmax(logits, outputs, image->outputs);
+        } else {
+            nn_sigmoid(logits, outputs, image->outputs);
+        }
         model->outputs = outputs;
     }
     return accept();
@@ -103,53 +107,134 @@ refusal_t model_run_word(model_t *model, const image_t *image, uint32_t word, bo
     return refusal;
 }
 
-refusal_t model_learn_begin(model_t *model, const image_t *image, float learning_rate, uint32_t batch_size,
-                            uint32_t *used)
+static bool is_share(float value)
 {
-    if (!nn_is_finite(learning_rate) || !(learning_rate > 0.0f) || batch_size == 0) {
-        return refuse(STATUS_BAD_ARGUMENT, 0, 0, 0);
+    return nn_is_finite(value) && value >= 0.0f && value < 1.0f;
+}
+
+static bool is_length(float value)
+{
+    return nn_is_finite(value) && value >= 0.0f;
+}
+
+static bool rule_is_good(const nn_rule_t *rule)
+{
+    return rule->optimizer <= OPTIMIZER_ADAM && is_length(rule->learning_rate) && rule->learning_rate > 0.0f &&
+           is_share(rule->betas[0]) && is_share(rule->betas[1]) && is_length(rule->epsilon) &&
+           is_share(rule->weight_decay) && is_length(rule->clip_norm);
+}
+
+refusal_t model_learn_begin(model_t *model, const image_t *image, const nn_rule_t *rule, const learning_t *learning,
+                            bool weighted, uint32_t *used)
+{
+    if (!rule_is_good(rule) || learning->batch_size == 0 || learning->last_layers > image->shape.layers) {
+        return refuse(STATUS_BAD_ARGUMENT, 0, rule->optimizer, learning->last_layers);
     }
-    *used = image_learning_bytes(image, batch_size);
+    *used = image_learning_bytes(image, learning);
     if (*used > ARENA_BYTES) {
         return refuse(STATUS_NO_MEMORY, 0, *used, ARENA_BYTES);
     }
     model_reset(model);
     model->learning = true;
-    model->parameters = arena_start;
-    model->activations = model->parameters + image->parameter_count;
-    model->gradients = model->activations + batch_size * nn_activation_count(&image->shape);
-    model->targets = model->gradients + batch_size * nn_gradient_count(&image->shape);
-    model->learning_rate = learning_rate;
-    model->batch_size = batch_size;
+    model->trained = image_trained(image, learning->last_layers);
+    model->frozen = (uint32_t)image->shape.layers - model->trained.layers;
+    model->rule = *rule;
+    model->weighted = weighted;
+    model->kept = false;
+    model->batch_size = learning->batch_size;
     model->batch_filled = 0;
     model->samples_seen = 0;
-    for (uint32_t i = 0; i < image->parameter_count; i++) {
-        model->parameters[i] = image->parameters[i];
+
+    uint32_t count = nn_parameter_count(&model->trained);
+    uint32_t state_count = nn_state_count(&model->trained, rule->optimizer);
+    float *at = arena_start;
+    model->parameters = at;
+    at += count;
+    model->best = learning->keep ? at : 0;
+    at += learning->keep ? count : 0;
+    model->state = at;
+    at += state_count;
+    model->activations = at;
+    at += learning->batch_size * nn_activation_count(&model->trained);
+    model->gradients = at;
+    at += learning->batch_size * nn_gradient_count(&model->trained);
+    model->targets = at;
+    at += image->shape.output == OUTPUT_FUNCTION_SOFTMAX ? 0 : image->outputs;
+    /* The rest is two buffers of one size, or nothing where all layers are trained. */
+    model->frozen_a = at;
+    model->frozen_b = at + (arena_start + *used / 4 - at) / 2;
+
+    const float *from = image->parameters + model_learned_offset(model, image);
+    for (uint32_t i = 0; i < count; i++) {
+        model->parameters[i] = from[i];
     }
+    nn_begin_state(model->state, rule->optimizer, state_count);
     return accept();
+}
+
+refusal_t model_learn_keep(model_t *model)
+{
+    if (!model->learning || model->best == 0 || model->filled != 0 || model->batch_filled != 0) {
+        return refuse(STATUS_BAD_STATE, 0, 0, 0);
+    }
+    uint32_t count = nn_parameter_count(&model->trained);
+    for (uint32_t i = 0; i < count; i++) {
+        model->best[i] = model->parameters[i];
+    }
+    model->kept = true;
+    return accept();
+}
+
+uint32_t model_learned_offset(const model_t *model, const image_t *image)
+{
+    return image->parameter_count - nn_parameter_count(&model->trained);
+}
+
+const float *model_learned(const model_t *model)
+{
+    return model->kept ? model->best : model->parameters;
+}
+
+/* The record of the sample that is coming in. */
+static float *record(const model_t *model)
+{
+    return model->activations + model->batch_filled * nn_activation_count(&model->trained);
+}
+
+/* Where its raw values go: into the record, or in front of the frozen layers. */
+static float *raw_sample(const model_t *model)
+{
+    return model->frozen != 0 ? model->frozen_a : record(model);
 }
 
 /* eq. 8, 20, 4, 17 and the general gradients for one sample: its record in X and dA. */
 __attribute__((noinline)) static refusal_t learn_row(model_t *model, const image_t *image, float *loss)
 {
-    uint32_t activation_count = nn_activation_count(&image->shape);
-    float *x = model->activations + model->batch_filled * activation_count;
-    float *gradients = model->gradients + model->batch_filled * nn_gradient_count(&image->shape);
-    refusal_t refusal = standardize_row(model, image, x);
+    float *x = record(model);
+    float *raw = raw_sample(model);
+    float *gradients = model->gradients + model->batch_filled * nn_gradient_count(&model->trained);
+    const float *logits = x + nn_activation_count(&model->trained) - image->outputs;
+    refusal_t refusal = standardize_row(model, image, raw);
     if (refusal.status != STATUS_OK) {
         return refusal;
     }
-    nn_forward_record(&image->shape, model->parameters, x);
-    if (!finite(x + activation_count - image->outputs, image->outputs)) {
+    if (model->frozen != 0) {
+        const float *features = nn_features(&image->shape, image->parameters, raw, model->frozen_b, model->frozen);
+        for (uint32_t i = 0; i < model->trained.sizes[0]; i++) {
+            x[i] = features[i];
+        }
+    }
+    nn_forward_record(&model->trained, model->parameters, x);
+    if (!finite(logits, image->outputs)) {
         return refuse(STATUS_NON_FINITE, NON_FINITE_OUTPUT, model->samples_seen, 0);
     }
-    *loss += nn_backward(&image->shape, model->parameters, x, model->label, model->targets, gradients);
+    *loss += nn_backward(&model->trained, model->parameters, x, model->label, model->targets, model->weight, gradients);
     model->batch_filled++;
     model->samples_seen++;
     return accept();
 }
 
-refusal_t model_learn_flush(model_t *model, const image_t *image)
+refusal_t model_learn_flush(model_t *model)
 {
     if (model->filled != 0) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
@@ -160,8 +245,8 @@ refusal_t model_learn_flush(model_t *model, const image_t *image)
         return accept();
     }
     uint32_t start = board_ticks();
-    bool good =
-        nn_apply(&image->shape, model->parameters, model->activations, model->gradients, samples, model->learning_rate);
+    bool good = nn_apply(&model->trained, model->parameters, model->activations, model->gradients, &model->rule,
+                         model->state, samples);
     model->ticks += board_ticks() - start;
     return good ? accept() : refuse(STATUS_NON_FINITE, NON_FINITE_PARAMETER, model->samples_seen, 0);
 }
@@ -173,7 +258,7 @@ __attribute__((noinline)) static refusal_t model_train_row(model_t *model, const
     refusal_t refusal = learn_row(model, image, loss);
     model->ticks += board_ticks() - start;
     if (refusal.status == STATUS_OK && model->batch_filled == model->batch_size) {
-        return model_learn_flush(model, image);
+        return model_learn_flush(model);
     }
     return refusal;
 }
@@ -181,16 +266,23 @@ __attribute__((noinline)) static refusal_t model_train_row(model_t *model, const
 refusal_t model_learn_word(model_t *model, const image_t *image, uint32_t word, float *loss)
 {
     bool softmax = image->shape.output == OUTPUT_FUNCTION_SOFTMAX;
-    uint32_t row_words = image->inputs + (softmax ? 1 : image->outputs);
+    uint32_t truth_end = image->inputs + (softmax ? 1 : image->outputs);
+    uint32_t row_words = truth_end + (model->weighted ? 1 : 0);
     float value = float_of_bits(word);
     if (model->filled == 0) {
         model->row_start = model->position;
+        model->weight = 1.0f;
     }
     if (model->filled < image->inputs) {
         if (!nn_is_finite(value)) {
             return refuse(STATUS_NON_FINITE, NON_FINITE_SAMPLE, model->position, 0);
         }
-        model->activations[model->batch_filled * nn_activation_count(&image->shape) + model->filled] = value;
+        raw_sample(model)[model->filled] = value;
+    } else if (model->filled >= truth_end) {
+        if (!nn_is_finite(value) || value < 0.0f) {
+            return refuse(STATUS_NON_FINITE, NON_FINITE_WEIGHT, model->position, 0);
+        }
+        model->weight = value;
     } else if (softmax) {
         if (word >= image->outputs) {
             return refuse(STATUS_BAD_LABEL, 0, word, image->outputs);

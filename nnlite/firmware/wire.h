@@ -19,11 +19,15 @@
 
 enum { /* HiddenActivation */
     HIDDEN_ACTIVATION_RELU = 1,
+    HIDDEN_ACTIVATION_LEAKY_RELU = 2,
+    HIDDEN_ACTIVATION_SIGMOID = 3,
+    HIDDEN_ACTIVATION_TANH = 4,
 };
 
 enum { /* OutputFunction */
     OUTPUT_FUNCTION_LINEAR = 0,
     OUTPUT_FUNCTION_SOFTMAX = 1,
+    OUTPUT_FUNCTION_SIGMOID = 2,
 };
 
 enum { /* ParameterType */
@@ -61,6 +65,8 @@ enum { /* Message */
     MESSAGE_LEARN = 49,
     MESSAGE_LEARN_COMMIT = 50,
     MESSAGE_LEARN_ABORT = 51,
+    MESSAGE_LEARN_RATE = 52,
+    MESSAGE_LEARN_KEEP = 53,
 };
 
 enum { /* Status */
@@ -102,6 +108,7 @@ enum { /* NonFinite */
     NON_FINITE_TARGET = 2,
     NON_FINITE_OUTPUT = 3,
     NON_FINITE_PARAMETER = 4,
+    NON_FINITE_WEIGHT = 5,
 };
 
 enum { /* Region */
@@ -122,8 +129,15 @@ enum { /* LearnFlag */
     LEARN_FLAG_END_OF_EPOCH = 1,
 };
 
+enum { /* LearnBeginFlag */
+    LEARN_BEGIN_FLAG_WEIGHTED = 1,
+    LEARN_BEGIN_FLAG_KEEP = 2,
+};
+
 enum { /* Optimizer */
     OPTIMIZER_SGD = 0,
+    OPTIMIZER_MOMENTUM = 1,
+    OPTIMIZER_ADAM = 2,
 };
 
 enum { /* SlotState */
@@ -164,7 +178,8 @@ enum { /* HelloField */
 #define RUN_HEADER_LENGTH 4u
 #define RUN_REPLY_LENGTH 12u
 #define READ_REQUEST_LENGTH 12u
-#define LEARN_BEGIN_REQUEST_LENGTH 8u
+#define LEARN_BEGIN_REQUEST_LENGTH 32u
+#define LEARN_RATE_REQUEST_LENGTH 4u
 #define LEARN_BEGIN_REPLY_LENGTH 4u
 #define LEARN_REPLY_LENGTH 16u
 

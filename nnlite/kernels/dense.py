@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nnlite.kernels.activation import slope
 from nnlite.kernels.jit import kernel
 
 __all__ = ["dense_backward", "dense_forward"]
@@ -27,15 +28,17 @@ def dense_forward(x: Vector, weights: Matrix, bias: Vector, out: Vector) -> None
 
 
 @kernel
-def dense_backward(dA: Vector, weights: Matrix, x: Vector, dX: Vector) -> None:
-    """General gradients and eq. 21: dX_i = sum_j dA_j w_ij from +0 over ascending j where x_i > 0, else +0.
+def dense_backward(dA: Vector, weights: Matrix, x: Vector, dX: Vector, activation: int) -> None:
+    """General gradients and eq. 21: dX_i = (sum_j dA_j w_ij) * slope_i, the sum from +0 over ascending j.
 
-    dA (outputs,), weights (inputs, outputs), x and dX (inputs,). x_i is ReLU's output, so x_i > 0 says that its
-    argument was; where it is not, the sum is not computed (the paper's neat trick).
+    dA (outputs,), weights (inputs, outputs), x and dX (inputs,). x is the activation's output, which tells its slope;
+    where that is 0 the sum is not computed and dX_i is +0 (the paper's neat trick).
     """
     for i in range(x.size):
         total = np.float32(0.0)
-        if x[i] > np.float32(0.0):
+        steepness = slope(x[i], activation)
+        if steepness != np.float32(0.0):
             for j in range(dA.size):
                 total = total + dA[j] * weights[i, j]
+            total = total * steepness
         dX[i] = total

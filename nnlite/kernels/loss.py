@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from nnlite.kernels.exp_log import exp_f32, log_f32
 from nnlite.kernels.jit import kernel
+from nnlite.kernels.sigmoid_tanh import sigmoid_f32
 
-__all__ = ["mean_squared_error", "softmax_cross_entropy"]
+__all__ = ["binary_cross_entropy", "mean_squared_error", "softmax_cross_entropy"]
 
 Vector = npt.NDArray[np.float32]
 
@@ -33,6 +34,23 @@ def softmax_cross_entropy(logits: Vector, label: int, dA: Vector) -> np.float32:
     dA[label] = dA[label] - np.float32(1.0)
     loss: np.float32 = log_f32(total) - (logits[label] - largest)
     return loss
+
+
+@kernel
+def binary_cross_entropy(logits: Vector, y_hat: Vector, dA: Vector) -> np.float32:
+    """Cross-entropy of independent sigmoid outputs: fills dA_j = y_j - y_hat_j with y = sigmoid(a), returns the loss.
+
+    All (outputs,), y_hat from 0 to 1. The loss comes from the logits, sum_j (max(a_j, 0) - a_j y_hat_j) +
+    log(1 + e^-|a_j|) from +0 over ascending j: log(y) would be lost where y underflows or rounds to 1.
+    """
+    total = np.float32(0.0)
+    for j in range(dA.size):
+        a = logits[j]
+        positive = a if a > np.float32(0.0) else np.float32(0.0)
+        power = exp_f32(-a if a > np.float32(0.0) else a)
+        total = total + ((positive - a * y_hat[j]) + log_f32(np.float32(1.0) + power))
+        dA[j] = sigmoid_f32(a) - y_hat[j]
+    return total
 
 
 @kernel

@@ -11,25 +11,44 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnlite.kernels.activation import relu
+from nnlite.kernels.activation import activate
 from nnlite.kernels.dense import dense_backward, dense_forward
 from nnlite.kernels.exp_log import is_finite
 from nnlite.kernels.jit import kernel
-from nnlite.kernels.loss import mean_squared_error, softmax_cross_entropy
-from nnlite.kernels.optimizer import sgd_update
+from nnlite.kernels.loss import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
+from nnlite.kernels.optimizer import adam_update, decay_weights, gradient_square, momentum_update, sgd_update
+from nnlite.kernels.sqrt import sqrt_f32
 
 __all__ = [
+    "ADAM",
+    "LINEAR",
+    "MOMENTUM",
+    "SGD",
+    "SIGMOID_OUTPUT",
+    "SOFTMAX",
+    "Rule",
     "Shape",
     "activation_count",
     "apply",
     "backward",
+    "begin_state",
+    "feature_rows",
+    "features",
     "forward",
     "forward_record",
     "forward_rows",
     "gradient_count",
+    "loss_rows",
     "parameter_count",
+    "state_count",
     "train_rows",
 ]
+
+#: OutputFunction of layout.py and Optimizer of link/wire.py; tests/kernels hold them together
+LINEAR, SOFTMAX, SIGMOID_OUTPUT = 0, 1, 2
+SGD, MOMENTUM, ADAM = 0, 1, 2
+#: floats of Adam's state in front of its two moments: beta1^t and beta2^t
+_POWERS = 2
 
 Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
@@ -42,11 +61,34 @@ class Shape(NamedTuple):
     Attributes
     ----------
     sizes : (layers + 1,) int64, inputs, hidden..., outputs.
-    softmax : whether the output is softmax with cross-entropy; else linear with squared error.
+    hidden : activation of the hidden layers, a number of `activation`.
+    output : LINEAR with squared error, SOFTMAX with cross-entropy, SIGMOID_OUTPUT with binary cross-entropy.
     """
 
     sizes: Indices
-    softmax: bool
+    hidden: int
+    output: int
+
+
+class Rule(NamedTuple):
+    """How a step changes the parameters.
+
+    Attributes
+    ----------
+    optimizer : SGD, MOMENTUM or ADAM.
+    learning_rate : of this step.
+    betas : (2,); momentum and nothing of MOMENTUM, beta1 and beta2 of ADAM.
+    epsilon : of ADAM.
+    weight_decay : share of each weight that a step takes away, times the learning rate; 0 for none.
+    clip_norm : longest gradient, as the norm over all parameters that are trained; 0 for any.
+    """
+
+    optimizer: int
+    learning_rate: np.float32
+    betas: Vector
+    epsilon: np.float32
+    weight_decay: np.float32
+    clip_norm: np.float32
 
 
 @kernel
@@ -75,19 +117,55 @@ def gradient_count(shape: Shape) -> int:
 
 
 @kernel
-def forward(shape: Shape, parameters: Vector, a: Vector, b: Vector) -> Vector:
-    """Inference: `a` holds the sample; `a` and `b`, of the widest layer's size, take turns. Returns the logits."""
+def state_count(shape: Shape, optimizer: int) -> int:
+    """Floats that an optimiser keeps between steps."""
+    count = 0
+    if optimizer == MOMENTUM:
+        count = parameter_count(shape)
+    elif optimizer == ADAM:
+        count = _POWERS + 2 * parameter_count(shape)
+    return count
+
+
+@kernel
+def begin_state(state: Vector, optimizer: int) -> None:
+    """What an optimiser keeps before its first step: nothing yet, and beta^0."""
+    for n in range(state.size):
+        state[n] = np.float32(0.0)
+    if optimizer == ADAM:
+        for n in range(_POWERS):
+            state[n] = np.float32(1.0)
+
+
+@kernel
+def features(shape: Shape, parameters: Vector, a: Vector, b: Vector, layers: int) -> Vector:
+    """What the first `layers` layers make of a sample, all of them with their activation.
+
+    `a` holds the sample; `a` and `b`, of the widest layer's size, take turns. Returns (sizes[layers],).
+    """
     at = 0
-    for n in range(1, shape.sizes.size):
+    for n in range(1, layers + 1):
         inputs, outputs = shape.sizes[n - 1], shape.sizes[n]
         weights = parameters[at : at + inputs * outputs].reshape((inputs, outputs))
         at += inputs * outputs
         dense_forward(a[:inputs], weights, parameters[at : at + outputs], b[:outputs])
         at += outputs
-        if n < shape.sizes.size - 1:
-            relu(b[:outputs], b[:outputs])
+        activate(b[:outputs], b[:outputs], shape.hidden)
         a, b = b, a
-    return a[: shape.sizes[-1]]
+    return a[: shape.sizes[layers]]
+
+
+@kernel
+def forward(shape: Shape, parameters: Vector, a: Vector, b: Vector) -> Vector:
+    """Inference: `a` holds the sample; `a` and `b`, of the widest layer's size, take turns. Returns the logits."""
+    last = shape.sizes.size - 1
+    inputs, outputs = shape.sizes[last - 1], shape.sizes[last]
+    at = parameter_count(shape) - (inputs * outputs + outputs)
+    x = features(shape, parameters, a, b, last - 1)
+    out = b[:outputs] if (last - 1) % 2 == 0 else a[:outputs]
+    weights = parameters[at : at + inputs * outputs].reshape((inputs, outputs))
+    dense_forward(x, weights, parameters[at + inputs * outputs :], out)
+    return out
 
 
 @kernel
@@ -103,15 +181,18 @@ def forward_record(shape: Shape, parameters: Vector, X: Vector) -> None:
         dense_forward(X[x : x + inputs], weights, parameters[at : at + outputs], out)
         at += outputs
         if n < shape.sizes.size - 1:
-            relu(out, out)
+            activate(out, out, shape.hidden)
         x += inputs
 
 
 @kernel
-def backward(shape: Shape, parameters: Vector, X: Vector, label: int, targets: Vector, dA: Vector) -> np.float32:
+def backward(
+    shape: Shape, parameters: Vector, X: Vector, label: int, targets: Vector, weight: np.float32, dA: Vector
+) -> np.float32:
     """Loss of one sample and all its dA, from the last layer down, with the parameters of before the step.
 
-    `label` counts for softmax, `targets` (outputs,) for linear. dA of the inputs is never computed: nothing needs it.
+    `label` counts for softmax, `targets` (outputs,) for the others; `weight` is the sample's, and multiplies both its
+    loss and the dA of the outputs. dA of the inputs is never computed: nothing needs it.
     """
     last = shape.sizes.size - 1
     outputs = shape.sizes[last]
@@ -119,38 +200,98 @@ def backward(shape: Shape, parameters: Vector, X: Vector, label: int, targets: V
     x = activation_count(shape) - outputs
     da = gradient_count(shape) - outputs
     y = X[x : x + outputs]
-    if shape.softmax:
+    if shape.output == SOFTMAX:
         loss = softmax_cross_entropy(y, label, dA[da : da + outputs])
+    elif shape.output == SIGMOID_OUTPUT:
+        loss = binary_cross_entropy(y, targets, dA[da : da + outputs])
     else:
         loss = mean_squared_error(y, targets, dA[da : da + outputs])
+    for j in range(da, da + outputs):
+        dA[j] = dA[j] * weight
     for n in range(last, 1, -1):
         inputs, outputs = shape.sizes[n - 1], shape.sizes[n]
         at -= inputs * outputs + outputs
         x -= inputs
         weights = parameters[at : at + inputs * outputs].reshape((inputs, outputs))
-        dense_backward(dA[da : da + outputs], weights, X[x : x + inputs], dA[da - inputs : da])
+        dense_backward(dA[da : da + outputs], weights, X[x : x + inputs], dA[da - inputs : da], shape.hidden)
         da -= inputs
-    return loss
+    return loss * weight
 
 
 @kernel
-def apply(shape: Shape, parameters: Vector, X: Matrix, dA: Matrix, learning_rate: np.float32) -> bool:
+def _clipping(shape: Shape, X: Matrix, dA: Matrix, clip_norm: np.float32) -> np.float32:
+    """What the gradient of a batch is to be multiplied with; NaN when its norm leaves float32."""
+    total = np.float32(0.0)
+    x = 0
+    da = 0
+    for n in range(1, shape.sizes.size):
+        inputs, outputs = shape.sizes[n - 1], shape.sizes[n]
+        total = gradient_square(X[:, x : x + inputs], dA[:, da : da + outputs], total)
+        x += inputs
+        da += outputs
+    norm = sqrt_f32(total) / np.float32(X.shape[0])
+    if not is_finite(norm):
+        return norm - norm
+    return clip_norm / norm if norm > clip_norm else np.float32(1.0)
+
+
+@kernel
+def apply(shape: Shape, parameters: Vector, X: Matrix, dA: Matrix, rule: Rule, state: Vector) -> bool:
     """Every layer's update from the records of a batch: X (samples, activations), dA (samples, gradients).
 
-    Returns whether every new value is finite. dA becomes u (see `sgd_update`).
+    state (state_count,) is the optimiser's. Returns whether every new value is finite; if the gradient's norm is
+    not, nothing has changed. dA may be overwritten.
     """
     finite = True
-    rate = learning_rate / np.float32(X.shape[0])
+    scale = np.float32(1.0)
+    if rule.clip_norm > np.float32(0.0):
+        scale = _clipping(shape, X, dA, rule.clip_norm)
+        if not is_finite(scale):
+            return False
+    samples = np.float32(X.shape[0])
+    rate = (rule.learning_rate / samples) * scale
+    scale = scale / samples
+    decay = rule.learning_rate * rule.weight_decay
+    if rule.optimizer == ADAM:
+        for n in range(_POWERS):
+            state[n] = state[n] * rule.betas[n]
+    count = parameter_count(shape)
     at = 0
     x = 0
     da = 0
     for n in range(1, shape.sizes.size):
         inputs, outputs = shape.sizes[n - 1], shape.sizes[n]
+        first, size = at, inputs * outputs + outputs
         weights = parameters[at : at + inputs * outputs].reshape((inputs, outputs))
         at += inputs * outputs
         bias = parameters[at : at + outputs]
         at += outputs
-        layer = sgd_update(weights, bias, X[:, x : x + inputs], dA[:, da : da + outputs], rate)
+        layer_X, layer_dA = X[:, x : x + inputs], dA[:, da : da + outputs]
+        if decay > np.float32(0.0):
+            decay_weights(weights, decay)
+        if rule.optimizer == MOMENTUM:
+            velocity = state[first : first + size]
+            layer = momentum_update(
+                weights, bias, layer_X, layer_dA, velocity, scale, rule.learning_rate, rule.betas[0]
+            )
+        elif rule.optimizer == ADAM:
+            mean = state[_POWERS + first : _POWERS + first + size]
+            square = state[_POWERS + count + first : _POWERS + count + first + size]
+            layer = adam_update(
+                weights,
+                bias,
+                layer_X,
+                layer_dA,
+                mean,
+                square,
+                scale,
+                rule.learning_rate,
+                rule.betas,
+                state[:_POWERS],
+                rule.epsilon,
+            )
+        else:
+            layer = sgd_update(weights, bias, layer_X, layer_dA, rate)
         finite = finite and layer
         x += inputs
         da += outputs
@@ -172,14 +313,49 @@ def forward_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix) -> No
 
 
 @kernel
+def feature_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, layers: int) -> None:
+    """`features` of many standardised samples: X (samples, inputs), out (samples, sizes[layers])."""
+    widest = shape.sizes.max()
+    a = np.empty(widest, np.float32)
+    b = np.empty(widest, np.float32)
+    for k in range(X.shape[0]):
+        for i in range(X.shape[1]):
+            a[i] = X[k, i]
+        x = features(shape, parameters, a, b, layers)
+        for j in range(out.shape[1]):
+            out[k, j] = x[j]
+
+
+@kernel
+def loss_rows(shape: Shape, parameters: Vector, X: Matrix, labels: Indices, targets: Matrix, losses: Vector) -> None:
+    """Losses of many standardised samples, as `train_rows` takes them; nothing is learned."""
+    widest = shape.sizes.max()
+    a = np.empty(widest, np.float32)
+    b = np.empty(widest, np.float32)
+    dA = np.empty(shape.sizes[-1], np.float32)
+    for k in range(X.shape[0]):
+        for i in range(X.shape[1]):
+            a[i] = X[k, i]
+        logits = forward(shape, parameters, a, b)
+        if shape.output == SOFTMAX:
+            losses[k] = softmax_cross_entropy(logits, labels[k], dA)
+        elif shape.output == SIGMOID_OUTPUT:
+            losses[k] = binary_cross_entropy(logits, targets[k], dA)
+        else:
+            losses[k] = mean_squared_error(logits, targets[k], dA)
+
+
+@kernel
 def train_rows(
     shape: Shape,
     parameters: Vector,
     X: Matrix,
     labels: Indices,
     targets: Matrix,
+    weights: Vector,
     order: Indices,
-    learning_rate: np.float32,
+    rule: Rule,
+    state: Vector,
     records: Matrix,
     gradients: Matrix,
     losses: Vector,
@@ -190,8 +366,10 @@ def train_rows(
     ----------
     X : (samples, inputs), standardised.
     labels : (samples,) for softmax, else empty.
-    targets : (samples, outputs) for linear, else of one row.
+    targets : (samples, outputs) for the other outputs, else of one row.
+    weights : (samples,), of each sample; empty when all are 1.
     order : (samples,) row indices.
+    rule, state : of every step.
     records, gradients : (batch, activations) and (batch, gradients), buffers.
     losses : (samples,), the loss of each row in the order trained.
 
@@ -210,12 +388,13 @@ def train_rows(
         for j in range(record.size - outputs, record.size):
             if not is_finite(record[j]):
                 return t
-        label = labels[row] if shape.softmax else 0
-        target = targets[0] if shape.softmax else targets[row]
-        losses[t] = backward(shape, parameters, record, label, target, gradients[filled])
+        label = labels[row] if shape.output == SOFTMAX else 0
+        target = targets[0] if shape.output == SOFTMAX else targets[row]
+        weight = weights[row] if weights.size != 0 else np.float32(1.0)
+        losses[t] = backward(shape, parameters, record, label, target, weight, gradients[filled])
         filled += 1
         if filled == records.shape[0] or t == order.size - 1:
-            if not apply(shape, parameters, records[:filled], gradients[:filled], learning_rate):
+            if not apply(shape, parameters, records[:filled], gradients[:filled], rule, state):
                 return t + 1
             filled = 0
     return -1

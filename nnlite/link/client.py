@@ -17,12 +17,12 @@ from nnlite.errors import DeviceTimeoutError, NNLiteError
 from nnlite.link import protocol, wire
 from nnlite.link.frame import DELIMITER, Frame, FrameDecoder, encode_frame, encoded_frame_bytes
 from nnlite.link.port import Port
-from nnlite.link.protocol import Hello, LearnReply, ModelReply, Refusal, RunReply
+from nnlite.link.protocol import Hello, LearnReply, LearnSettings, ModelReply, Refusal, RunReply
 from nnlite.link.refusal import refusal_error
 from nnlite.link.timing import ATTEMPTS, PATIENCE_SECONDS, Timing, line_seconds
 from nnlite.link.transfer import FlashTransfer, ReadTransfer, StreamFrame
 from nnlite.link.trouble import vanished
-from nnlite.link.wire import CommitFlag, LearnFlag, Message, Optimizer, Region, RunFlag
+from nnlite.link.wire import CommitFlag, LearnFlag, Message, Region, RunFlag
 
 __all__ = ["Client", "Progress", "Statistics"]
 
@@ -180,9 +180,9 @@ class Client:
         request = protocol.stream_request(frame.position, frame.words)
         return protocol.decode_run(self._request(Message.RUN, request, work_seconds, expected, flags))
 
-    def learn_begin(self, learning_rate: float, batch_size: int, optimizer: Optimizer) -> int:
+    def learn_begin(self, settings: LearnSettings) -> int:
         """Start learning. Returns the arena bytes used."""
-        request = protocol.learn_begin_request(learning_rate, batch_size, optimizer)
+        request = protocol.learn_begin_request(settings)
         work = self._timing.program_seconds(self._timing.slot_bytes)  # copying is faster than programming
         return protocol.decode_learn_begin(
             self._request(Message.LEARN_BEGIN, request, work, struct.calcsize(wire.LEARN_BEGIN_REPLY))
@@ -194,6 +194,16 @@ class Client:
         request = protocol.stream_request(frame.position, frame.words)
         expected = struct.calcsize(wire.LEARN_REPLY)
         return protocol.decode_learn(self._request(Message.LEARN, request, work_seconds, expected, flags))
+
+    def learn_rate(self, learning_rate: float) -> None:
+        """Another learning rate from the next step on."""
+        request = protocol.learn_rate_request(learning_rate)
+        protocol.decode_nothing(Message.LEARN_RATE, self._request(Message.LEARN_RATE, request))
+
+    def learn_keep(self) -> None:
+        """Set the parameters aside, for `learn_commit`."""
+        work = self._timing.program_seconds(self._timing.slot_bytes)  # copying is faster than programming
+        protocol.decode_nothing(Message.LEARN_KEEP, self._request(Message.LEARN_KEEP, b"", work))
 
     def learn_commit(self, image_bytes: int) -> ModelReply:
         """Write what was learned into the other slot and let it serve."""

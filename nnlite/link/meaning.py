@@ -8,7 +8,7 @@ from collections.abc import Callable
 from nnlite.errors import NNLiteError
 from nnlite.link import protocol, wire
 from nnlite.link.frame import Frame
-from nnlite.link.wire import Message, Region, Status
+from nnlite.link.wire import Message, Optimizer, Region, Status
 
 __all__ = ["meaning", "message_name", "status_name"]
 
@@ -75,8 +75,15 @@ def _read_request(payload: bytes) -> str:
 
 
 def _learn_begin(payload: bytes) -> str:
-    rate, batch_size, _, _ = struct.unpack(wire.LEARN_BEGIN_REQUEST, payload)
-    return f"learning rate {rate:g}, batch size {batch_size}"
+    rate, batch_size, number, _, last_layers, *_ = struct.unpack(wire.LEARN_BEGIN_REQUEST, payload)
+    name = Optimizer(number).name.lower() if number in Optimizer._value2member_map_ else f"optimiser {number}"
+    layers = f", the last {last_layers} layers" if last_layers else ""
+    return f"{name}, learning rate {rate:g}, batch size {batch_size}{layers}"
+
+
+def _learn_rate(payload: bytes) -> str:
+    (rate,) = struct.unpack(wire.LEARN_RATE_REQUEST, payload)
+    return f"learning rate {rate:g}"
 
 
 def _bytes(payload: bytes) -> str:
@@ -127,6 +134,7 @@ _REQUESTS: dict[Message, Callable[[bytes], str]] = {
     Message.READ: _read_request,
     Message.LEARN_BEGIN: _learn_begin,
     Message.LEARN: _stream,
+    Message.LEARN_RATE: _learn_rate,
 }
 _REPLIES: dict[Message, Callable[[bytes], str]] = {
     Message.HELLO: _hello,
@@ -142,4 +150,6 @@ _REPLIES: dict[Message, Callable[[bytes], str]] = {
     Message.LEARN: _learn,
     Message.LEARN_COMMIT: _model,
     Message.LEARN_ABORT: _nothing,
+    Message.LEARN_RATE: _nothing,
+    Message.LEARN_KEEP: _nothing,
 }

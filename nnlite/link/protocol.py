@@ -13,13 +13,14 @@ from typing import Any
 
 from nnlite.errors import IncompatibleError
 from nnlite.link import wire
-from nnlite.link.wire import HelloField, Message, Optimizer, Region, SlotState
+from nnlite.link.wire import HelloField, LearnBeginFlag, Message, Region, SlotState
 
 __all__ = [
     "REPLY_HEADER_BYTES",
     "Credit",
     "Hello",
     "LearnReply",
+    "LearnSettings",
     "ModelReply",
     "ReadReply",
     "Refusal",
@@ -39,6 +40,7 @@ __all__ = [
     "flash_data_request",
     "hello_request",
     "learn_begin_request",
+    "learn_rate_request",
     "read_request",
     "stream_request",
 ]
@@ -182,6 +184,31 @@ class ReadReply:
 
 
 @dataclass(frozen=True)
+class LearnSettings:
+    """How a device is to learn.
+
+    Attributes
+    ----------
+    learning_rate, batch_size, optimizer, betas, epsilon, weight_decay, clip_norm : as of `nnlite.recipe.Recipe`;
+        optimizer by its number.
+    last_layers : how many are trained, 0 for all.
+    weighted : whether each row ends with its weight.
+    keep : whether parameters will be set aside.
+    """
+
+    learning_rate: float
+    batch_size: int
+    optimizer: int
+    betas: tuple[float, float]
+    epsilon: float
+    weight_decay: float
+    clip_norm: float
+    last_layers: int
+    weighted: bool
+    keep: bool
+
+
+@dataclass(frozen=True)
 class LearnReply:
     """Samples seen since LEARN_BEGIN, the sum of the losses of those in this frame, and times."""
 
@@ -215,9 +242,26 @@ def read_request(region: Region, offset: int, length: int) -> bytes:
     return struct.pack(wire.READ_REQUEST, region, offset, length)
 
 
-def learn_begin_request(learning_rate: float, batch_size: int, optimizer: Optimizer) -> bytes:
-    """Payload of LEARN_BEGIN; the rate is rounded to float32."""
-    return struct.pack(wire.LEARN_BEGIN_REQUEST, learning_rate, batch_size, optimizer, 0)
+def learn_begin_request(settings: LearnSettings) -> bytes:
+    """Payload of LEARN_BEGIN; floats are rounded to float32."""
+    flags = LearnBeginFlag.WEIGHTED * settings.weighted | LearnBeginFlag.KEEP * settings.keep
+    return struct.pack(
+        wire.LEARN_BEGIN_REQUEST,
+        settings.learning_rate,
+        settings.batch_size,
+        settings.optimizer,
+        flags,
+        settings.last_layers,
+        *settings.betas,
+        settings.epsilon,
+        settings.weight_decay,
+        settings.clip_norm,
+    )
+
+
+def learn_rate_request(learning_rate: float) -> bytes:
+    """Payload of LEARN_RATE."""
+    return struct.pack(wire.LEARN_RATE_REQUEST, learning_rate)
 
 
 def decode_reply(message: Message, payload: bytes) -> bytes | Refusal:

@@ -97,7 +97,7 @@ def _flash_failed(_: Message, refusal: Refusal) -> NNLiteError:
 
 
 def _non_finite(message: Message, refusal: Refusal) -> NNLiteError:
-    if refusal.detail in (NonFinite.SAMPLE, NonFinite.TARGET):
+    if refusal.detail in (NonFinite.SAMPLE, NonFinite.TARGET, NonFinite.WEIGHT):
         what = NonFinite(refusal.detail).name.lower()
         return DataError(f"word {refusal.value} of the data is a {what} that is not finite; correct or drop that row")
     if message == Message.RUN:

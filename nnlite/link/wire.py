@@ -19,6 +19,7 @@ __all__ = [
     "CommitFlag",
     "HelloField",
     "ImageFault",
+    "LearnBeginFlag",
     "LearnFlag",
     "Message",
     "NonFinite",
@@ -60,6 +61,8 @@ class Message(enum.IntEnum):
     LEARN = 0x31
     LEARN_COMMIT = 0x32
     LEARN_ABORT = 0x33
+    LEARN_RATE = 0x34
+    LEARN_KEEP = 0x35
 
 
 class Status(enum.IntEnum):
@@ -107,6 +110,7 @@ class NonFinite(enum.IntEnum):
     TARGET = 2
     OUTPUT = 3
     PARAMETER = 4
+    WEIGHT = 5
 
 
 class Region(enum.IntEnum):
@@ -135,10 +139,19 @@ class LearnFlag(enum.IntFlag):
     END_OF_EPOCH = 1
 
 
+class LearnBeginFlag(enum.IntFlag):
+    """Flags in LEARN_BEGIN. WEIGHTED: each row ends with its weight. KEEP: room for what LEARN_KEEP sets aside."""
+
+    WEIGHTED = 1
+    KEEP = 2
+
+
 class Optimizer(enum.IntEnum):
     """Optimiser byte of LEARN_BEGIN."""
 
     SGD = 0
+    MOMENTUM = 1
+    ADAM = 2
 
 
 class SlotState(enum.IntEnum):
@@ -193,8 +206,11 @@ RUN_HEADER = "<I"
 RUN_REPLY = "<HHII"
 #: Region u8, zeros, offset u32, length u32
 READ_REQUEST = "<B3xII"
-#: learning rate float32, batch size u16, Optimizer u8, zero u8
-LEARN_BEGIN_REQUEST = "<fHBB"
+#: learning rate float32, batch size u16, Optimizer u8, LearnBeginFlag u8, last layers to train u8 (0 for all), zeros;
+#: then float32 each: momentum or beta1, beta2, epsilon, weight decay, norm to clip at (0 for none)
+LEARN_BEGIN_REQUEST = "<fHBBB3x5f"
+#: learning rate float32, from the next step on
+LEARN_RATE_REQUEST = "<f"
 #: arena bytes used u32
 LEARN_BEGIN_REPLY = "<I"
 #: training samples seen u32, sum of their losses float32, ticks as in RUN_REPLY

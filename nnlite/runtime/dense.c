@@ -15,18 +15,21 @@ void nn_dense_forward(const float *x, const float *weights, const float *bias, f
     }
 }
 
-/* General gradients and eq. 21: dX_i = sum_j dA_j w_ij from +0 over ascending j where x_i > 0, else +0.
-   x_i is ReLU's output, so x_i > 0 says that its argument was; then the sum is not computed (the neat trick). */
-void nn_dense_backward(const float *dA, const float *weights, const float *x, float *dX, uint32_t inputs,
-                       uint32_t outputs)
+/* General gradients and eq. 21: dX_i = (sum_j dA_j w_ij) * slope_i, the sum from +0 over ascending j. x is the
+   activation's output, which tells its slope; where that is 0 the sum is not computed and dX_i is +0 (the neat
+   trick). */
+void nn_dense_backward(const float *dA, const float *weights, const float *x, float *dX, uint32_t activation,
+                       uint32_t inputs, uint32_t outputs)
 {
     for (uint32_t i = 0; i < inputs; i++) {
         const float *row = weights + i * outputs;
+        float slope = nn_slope(x[i], activation);
         float sum = 0.0f;
-        if (x[i] > 0.0f) {
+        if (slope != 0.0f) {
             for (uint32_t j = 0; j < outputs; j++) {
                 sum = sum + dA[j] * row[j];
             }
+            sum = sum * slope;
         }
         dX[i] = sum;
     }

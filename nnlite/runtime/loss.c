@@ -22,6 +22,21 @@ float nn_softmax_cross_entropy(const float *logits, uint32_t label, float *dA, u
     return nn_log_f32(sum) - (logits[label] - largest);
 }
 
+/* Independent sigmoid outputs: dA_j = y_j - y_hat_j with y = sigmoid(a). The loss comes from the logits, sum_j
+   (max(a_j, 0) - a_j y_hat_j) + log(1 + e^-|a_j|) from +0 over ascending j. */
+float nn_binary_cross_entropy(const float *logits, const float *y_hat, float *dA, uint32_t outputs)
+{
+    float sum = 0.0f;
+    for (uint32_t j = 0; j < outputs; j++) {
+        float a = logits[j];
+        float positive = a > 0.0f ? a : 0.0f;
+        float power = nn_exp_f32(a > 0.0f ? -a : a);
+        sum = sum + ((positive - a * y_hat[j]) + nn_log_f32(1.0f + power));
+        dA[j] = nn_sigmoid_f32(a) - y_hat[j];
+    }
+    return sum;
+}
+
 /* 1/2 sum_j (y_j - y_hat_j)^2 from +0 over ascending j, so that dA_j = y_j - y_hat_j here too. */
 float nn_mean_squared_error(const float *y, const float *y_hat, float *dA, uint32_t outputs)
 {

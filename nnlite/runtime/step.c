@@ -1,7 +1,7 @@
 #include "nnlite_runtime.h"
 
-/* OutputFunction.SOFTMAX of layout.py; the firmware checks that its own table says the same. */
-#define OUTPUT_SOFTMAX 1u
+/* Floats of Adam's state in front of its two moments: beta1^t and beta2^t. */
+#define POWERS 2u
 
 uint32_t nn_parameter_count(const nn_shape_t *shape)
 {
@@ -26,22 +26,53 @@ uint32_t nn_gradient_count(const nn_shape_t *shape)
     return count;
 }
 
-/* Inference: a holds the sample, a and b are of the widest layer's size and take turns. Returns the logits. */
-const float *nn_forward(const nn_shape_t *shape, const float *parameters, float *a, float *b)
+uint32_t nn_state_count(const nn_shape_t *shape, uint32_t optimizer)
 {
-    for (uint32_t n = 1; n <= shape->layers; n++) {
+    switch (optimizer) {
+    case NN_MOMENTUM:
+        return nn_parameter_count(shape);
+    case NN_ADAM:
+        return POWERS + 2 * nn_parameter_count(shape);
+    default:
+        return 0;
+    }
+}
+
+/* What an optimiser keeps before its first step: nothing yet, and beta^0. */
+void nn_begin_state(float *state, uint32_t optimizer, uint32_t n)
+{
+    for (uint32_t at = 0; at < n; at++) {
+        state[at] = optimizer == NN_ADAM && at < POWERS ? 1.0f : 0.0f;
+    }
+}
+
+/* What the first `layers` layers make of a sample, all of them with their activation. a holds the sample; a and b,
+   of the widest layer's size, take turns. Returns the buffer that holds it. */
+float *nn_features(const nn_shape_t *shape, const float *parameters, float *a, float *b, uint32_t layers)
+{
+    for (uint32_t n = 1; n <= layers; n++) {
         uint32_t inputs = shape->sizes[n - 1];
         uint32_t outputs = shape->sizes[n];
         nn_dense_forward(a, parameters, parameters + inputs * outputs, b, inputs, outputs);
-        if (n < shape->layers) {
-            nn_relu(b, b, outputs);
-        }
+        nn_activate(b, b, shape->hidden, outputs);
         parameters += inputs * outputs + outputs;
         float *last = a;
         a = b;
         b = last;
     }
     return a;
+}
+
+/* Inference: a holds the sample, a and b are of the widest layer's size and take turns. Returns the logits. */
+const float *nn_forward(const nn_shape_t *shape, const float *parameters, float *a, float *b)
+{
+    uint32_t inputs = shape->sizes[shape->layers - 1];
+    uint32_t outputs = shape->sizes[shape->layers];
+    const float *weights = parameters + nn_parameter_count(shape) - (inputs * outputs + outputs);
+    float *x = nn_features(shape, parameters, a, b, shape->layers - 1u);
+    float *out = x == a ? b : a;
+    nn_dense_forward(x, weights, weights + inputs * outputs, out, inputs, outputs);
+    return out;
 }
 
 /* The same with every layer kept: X begins with the sample, the rest of the record is filled. */
@@ -52,50 +83,120 @@ void nn_forward_record(const nn_shape_t *shape, const float *parameters, float *
         uint32_t outputs = shape->sizes[n];
         nn_dense_forward(X, parameters, parameters + inputs * outputs, X + inputs, inputs, outputs);
         if (n < shape->layers) {
-            nn_relu(X + inputs, X + inputs, outputs);
+            nn_activate(X + inputs, X + inputs, shape->hidden, outputs);
         }
         parameters += inputs * outputs + outputs;
         X += inputs;
     }
 }
 
-/* Loss of one sample and all its dA, from the last layer down, with the parameters of before the step.
-   dA of the inputs is never computed: nothing needs it. */
+/* Loss of one sample and all its dA, from the last layer down, with the parameters of before the step. `weight` is
+   the sample's. dA of the inputs is never computed: nothing needs it. */
 float nn_backward(const nn_shape_t *shape, const float *parameters, const float *X, uint32_t label,
-                  const float *targets, float *dA)
+                  const float *targets, float weight, float *dA)
 {
     uint32_t outputs = shape->sizes[shape->layers];
     const float *x = X + nn_activation_count(shape) - outputs;
     const float *weights = parameters + nn_parameter_count(shape);
     float *da = dA + nn_gradient_count(shape) - outputs;
-    float loss = shape->output == OUTPUT_SOFTMAX ? nn_softmax_cross_entropy(x, label, da, outputs)
-                                                 : nn_mean_squared_error(x, targets, da, outputs);
+    float loss;
+    switch (shape->output) {
+    case NN_SOFTMAX:
+        loss = nn_softmax_cross_entropy(x, label, da, outputs);
+        break;
+    case NN_SIGMOID_OUTPUT:
+        loss = nn_binary_cross_entropy(x, targets, da, outputs);
+        break;
+    default:
+        loss = nn_mean_squared_error(x, targets, da, outputs);
+    }
+    for (uint32_t j = 0; j < outputs; j++) {
+        da[j] = da[j] * weight;
+    }
     for (uint32_t n = shape->layers; n > 1; n--) {
         uint32_t inputs = shape->sizes[n - 1];
         outputs = shape->sizes[n];
         weights -= inputs * outputs + outputs;
         x -= inputs;
-        nn_dense_backward(da, weights, x, da - inputs, inputs, outputs);
+        nn_dense_backward(da, weights, x, da - inputs, shape->hidden, inputs, outputs);
         da -= inputs;
     }
-    return loss;
+    return loss * weight;
 }
 
-/* Every layer's update from the records of `samples` samples. False when a new value is not finite. */
-bool nn_apply(const nn_shape_t *shape, float *parameters, const float *X, float *dA, uint32_t samples,
-              float learning_rate)
+/* What the gradient of a batch is to be multiplied with; NaN when its norm leaves float32. */
+static float clipping(const nn_shape_t *shape, const float *X, const float *dA, float clip_norm, uint32_t samples)
+{
+    uint32_t x_stride = nn_activation_count(shape);
+    uint32_t da_stride = nn_gradient_count(shape);
+    float total = 0.0f;
+    for (uint32_t n = 1; n <= shape->layers; n++) {
+        uint32_t inputs = shape->sizes[n - 1];
+        uint32_t outputs = shape->sizes[n];
+        total = nn_gradient_square(X, dA, total, samples, x_stride, da_stride, inputs, outputs);
+        X += inputs;
+        dA += outputs;
+    }
+    float norm = nn_sqrt_f32(total) / (float)samples;
+    if (!nn_is_finite(norm)) {
+        return norm - norm;
+    }
+    return norm > clip_norm ? clip_norm / norm : 1.0f;
+}
+
+/* Every layer's update from the records of `samples` samples. False when a new value is not finite; if the
+   gradient's norm is not, nothing has changed. */
+bool nn_apply(const nn_shape_t *shape, float *parameters, const float *X, float *dA, const nn_rule_t *rule,
+              float *state, uint32_t samples)
 {
     bool finite = true;
-    float rate = learning_rate / (float)samples;
+    float scale = 1.0f;
+    if (rule->clip_norm > 0.0f) {
+        scale = clipping(shape, X, dA, rule->clip_norm, samples);
+        if (!nn_is_finite(scale)) {
+            return false;
+        }
+    }
+    float rate = (rule->learning_rate / (float)samples) * scale;
+    scale = scale / (float)samples;
+    float decay = rule->learning_rate * rule->weight_decay;
+    float *mean = state;
+    float *square = state;
+    if (rule->optimizer == NN_ADAM) {
+        for (uint32_t n = 0; n < POWERS; n++) {
+            state[n] = state[n] * rule->betas[n];
+        }
+        mean = state + POWERS;
+        square = mean + nn_parameter_count(shape);
+    }
     uint32_t x_stride = nn_activation_count(shape);
     uint32_t da_stride = nn_gradient_count(shape);
     for (uint32_t n = 1; n <= shape->layers; n++) {
         uint32_t inputs = shape->sizes[n - 1];
         uint32_t outputs = shape->sizes[n];
-        bool layer = nn_sgd_update(parameters, parameters + inputs * outputs, X, dA, rate, samples, x_stride, da_stride,
-                                   inputs, outputs);
+        float *bias = parameters + inputs * outputs;
+        bool layer;
+        if (decay > 0.0f) {
+            nn_decay_weights(parameters, decay, inputs, outputs);
+        }
+        switch (rule->optimizer) {
+        case NN_MOMENTUM:
+            layer = nn_momentum_update(parameters, bias, X, dA, mean, scale, rule->learning_rate, rule->betas[0],
+                                       samples, x_stride, da_stride, inputs, outputs);
+            break;
+        case NN_ADAM:
+            layer = nn_adam_update(parameters, bias, X, dA, mean, square, scale, rule->learning_rate, rule->betas,
+                                   state, rule->epsilon, samples, x_stride, da_stride, inputs, outputs);
+            break;
+        default:
+            layer = nn_sgd_update(parameters, bias, X, dA, rate, samples, x_stride, da_stride, inputs, outputs);
+        }
         finite = finite && layer;
         parameters += inputs * outputs + outputs;
+        if (rule->optimizer != NN_SGD) {
+            mean += inputs * outputs + outputs;
+            square += inputs * outputs + outputs;
+        }
         X += inputs;
         dA += outputs;
     }

@@ -117,7 +117,7 @@ NARROW = "tilt,speed,state\n1,2,at rest\n"
         (["learn", "unlabelled.csv", "--target", "state"], 9, "no column 'state'"),
         (["learn", "data.csv", "--target", "state", "--epochs", "0"], 2, "epochs must be"),
         (["learn", "data.csv", "--target", "state", "--batch-size", "999"], 8, "RAM"),
-        (["learn", "data.csv", "--target", "state", "--optimizer", "adam"], 2, "optimizer"),
+        (["learn", "data.csv", "--target", "state", "--optimizer", "rmsprop"], 2, "optimizer must be sgd"),
         (["learn", "data.csv", "--target", "state", "--learning-rate", "1e30"], 9, "learning diverged"),
     ],
 )

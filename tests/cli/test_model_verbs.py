@@ -126,7 +126,7 @@ def test_npz_with_whole_floats_as_classes(folder: Path, capsys: Capsys) -> None:
         (["--batch-size", "0"], 2, "batch size must be"),
         (["--learning-rate", "nan"], 2, "learning rate must be"),
         (["--learning-rate", "1e30"], 9, "epoch 1, sample"),
-        (["--optimizer", "adam"], 2, "optimizer must be sgd"),
+        (["--optimizer", "rmsprop"], 2, "optimizer must be sgd, momentum, adam, not 'rmsprop'"),
         (["--seed", "-1"], 2, "seed must be"),
         (["--board", "nano"], 2, "no board 'nano'"),
         (["--hidden", "65535,65535"], 2, "a network may have 67,108,864; use smaller sizes"),

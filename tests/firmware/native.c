@@ -8,6 +8,7 @@
 #include "bytes.h"
 #include "frame.h"
 #include "image.h"
+#include "wire.h"
 
 #define LIMIT 200000
 
@@ -77,9 +78,20 @@ int main(void)
             if (fault != 0) {
                 printf("fault %u\n", fault);
             } else {
-                printf("ok %u %u %u\n", image_inference_bytes(&image), image_learning_bytes(&image, 1),
-                       image_learning_bytes(&image, 7));
+                printf("ok %u\n", image_inference_bytes(&image));
             }
+        } else if (strcmp(line, "learning") == 0) {
+            /* batch size u32, optimiser u8, last layers u8, keep u8, output u8, then sizes u16: no image, so that sizes
+               may be any */
+            uint16_t sizes[MAX_LAYERS + 1];
+            uint32_t count = (uint32_t)(length - 8) / 2;
+            for (uint32_t n = 0; n < count; n++) {
+                sizes[n] = load_u16(bytes + 8 + 2 * n);
+            }
+            nn_shape_t shape = {(uint16_t)(count - 1), HIDDEN_ACTIVATION_RELU, bytes[7], sizes};
+            image_t image = {.shape = shape, .outputs = sizes[count - 1]};
+            learning_t learning = {load_u32(bytes), bytes[4], bytes[5], bytes[6] != 0};
+            printf("%u\n", image_learning_bytes(&image, &learning));
         } else {
             return 2;
         }

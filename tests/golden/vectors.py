@@ -17,16 +17,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnlite.kernels.activation import relu
+from nnlite import layout
+from nnlite.kernels.activation import leaky_relu, relu, sigmoid, slope, tanh
 from nnlite.kernels.dense import dense_backward, dense_forward
 from nnlite.kernels.exp_log import exp_f32, log_f32
-from nnlite.kernels.loss import mean_squared_error, softmax_cross_entropy
-from nnlite.kernels.optimizer import sgd_update
+from nnlite.kernels.loss import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
+from nnlite.kernels.optimizer import adam_update, decay_weights, gradient_square, momentum_update, sgd_update
 from nnlite.kernels.sigmoid_tanh import sigmoid_f32, tanh_f32
 from nnlite.kernels.softmax import softmax
 from nnlite.kernels.sqrt import sqrt_f32
 from nnlite.kernels.standardize import standardize
-from nnlite.kernels.step import Shape, activation_count, forward_rows, gradient_count, train_rows
+from nnlite.kernels.step import (
+    LINEAR,
+    Rule,
+    Shape,
+    activation_count,
+    begin_state,
+    features,
+    forward_rows,
+    gradient_count,
+    state_count,
+    train_rows,
+)
+from nnlite.recipe import OPTIMIZERS
 from tests import reference
 
 PATH = Path(__file__).parent / "vectors.txt"
@@ -70,9 +83,9 @@ def _dense_forward(x: Words, weights: Words, bias: Words) -> tuple[Floats, ...]:
     return (out,)
 
 
-def _dense_backward(dA: Words, weights: Words, x: Words) -> tuple[Floats, ...]:
+def _dense_backward(dA: Words, weights: Words, x: Words, activation: Words) -> tuple[Floats, ...]:
     out = np.empty(x.size, np.float32)
-    dense_backward(_f(dA), _f(weights).reshape(x.size, dA.size), _f(x), out)
+    dense_backward(_f(dA), _f(weights).reshape(x.size, dA.size), _f(x), out, int(activation[0]))
     return (out,)
 
 
@@ -88,39 +101,136 @@ def _cross_entropy(logits: Words, label: Words) -> tuple[Floats, ...]:
     return np.array([loss], np.float32), dA
 
 
-def _squared_error(y: Words, y_hat: Words) -> tuple[Floats, ...]:
-    dA = np.empty(y.size, np.float32)
-    loss = mean_squared_error(_f(y), _f(y_hat), dA)
-    return np.array([loss], np.float32), dA
+def _slope(x: Words, activation: Words) -> tuple[Floats, ...]:
+    return (np.array([slope(value, int(activation[0])) for value in _f(x)], np.float32),)
+
+
+def _with_targets(loss: Callable[[Floats, Floats, Floats], np.float32], a: Words, y_hat: Words) -> tuple[Floats, ...]:
+    dA = np.empty(a.size, np.float32)
+    value = loss(_f(a), _f(y_hat), dA)
+    return np.array([value], np.float32), dA
+
+
+def _layer(weights: Words, bias: Words, X: Words, dA: Words) -> tuple[Floats, Floats, Floats, Floats]:
+    samples = dA.size // bias.size
+    return _f(weights).reshape(-1, bias.size), _f(bias), _f(X).reshape(samples, -1), _f(dA).reshape(samples, -1)
 
 
 def _sgd_update(weights: Words, bias: Words, X: Words, dA: Words, rate: Words) -> tuple[Floats, ...]:
-    samples = dA.size // bias.size
-    new, new_bias = _f(weights).reshape(-1, bias.size), _f(bias)
-    sgd_update(new, new_bias, _f(X).reshape(samples, -1), _f(dA).reshape(samples, -1), _f(rate)[0])
-    return new.ravel(), new_bias
+    layer = _layer(weights, bias, X, dA)
+    sgd_update(*layer, _f(rate)[0])
+    return layer[0].ravel(), layer[1]
+
+
+def _momentum_update(
+    weights: Words, bias: Words, X: Words, dA: Words, velocity: Words, numbers: Words
+) -> tuple[Floats, ...]:
+    """`numbers`: scale, rate, momentum."""
+    layer, after = _layer(weights, bias, X, dA), _f(velocity)
+    momentum_update(*layer, after, *_f(numbers))
+    return layer[0].ravel(), layer[1], after
+
+
+def _adam_update(
+    weights: Words, bias: Words, X: Words, dA: Words, mean: Words, square: Words, numbers: Words
+) -> tuple[Floats, ...]:
+    """`numbers`: scale, rate, beta1, beta2, their powers, epsilon."""
+    layer, after_mean, after_square, given = _layer(weights, bias, X, dA), _f(mean), _f(square), _f(numbers)
+    adam_update(*layer, after_mean, after_square, given[0], given[1], given[2:4], given[4:6], given[6])
+    return layer[0].ravel(), layer[1], after_mean, after_square
+
+
+def _gradient_square(X: Words, dA: Words, total: Words, samples: Words) -> tuple[Floats, ...]:
+    rows = int(samples[0])
+    return (np.array([gradient_square(_f(X).reshape(rows, -1), _f(dA).reshape(rows, -1), _f(total)[0])], np.float32),)
+
+
+def _decay_weights(weights: Words, rate: Words) -> tuple[Floats, ...]:
+    after = _f(weights)
+    decay_weights(after.reshape(-1, 1), _f(rate)[0])
+    return (after,)
+
+
+def _features(sizes: Words, settings: Words, parameters: Words, x: Words) -> tuple[Floats, ...]:
+    """`settings`: hidden activation, how many layers."""
+    shape = Shape(sizes.astype(np.int64), int(settings[0]), LINEAR)
+    a, b = np.empty(int(sizes.max()), np.float32), np.empty(int(sizes.max()), np.float32)
+    a[: x.size] = _f(x)
+    return (features(shape, _f(parameters), a, b, int(settings[1])).copy(),)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a record of the name `train` says; the optimiser's state is as before the first step."""
+
+    shape: Shape
+    rule: Rule
+    batch: int
+    epochs: int
+    parameters: Floats
+    X: Floats
+    labels: npt.NDArray[np.int64]
+    targets: Floats
+    weights: Floats
+    state: Floats
+
+
+def training_of(
+    sizes: Words,
+    settings: Words,
+    numbers: Words,
+    parameters: Words,
+    X: Words,
+    labels: Words,
+    targets: Words,
+    weights: Words,
+) -> Training:
+    """From its arrays. `settings`: hidden activation, output function, optimiser, batch size, epochs; `numbers`:
+    learning rate, betas, epsilon, weight decay, norm to clip at.
+    """
+    hidden, output, optimizer, batch, epochs = map(int, settings)
+    given, outputs = _f(numbers), int(sizes[-1])
+    shape = Shape(sizes.astype(np.int64), hidden, output)
+    state = np.empty(state_count(shape, optimizer), np.float32)
+    begin_state(state, optimizer)
+    return Training(
+        shape,
+        Rule(optimizer, given[0], given[1:3].copy(), given[3], given[4], given[5]),
+        batch,
+        epochs,
+        _f(parameters),
+        _f(X).reshape(-1, int(sizes[0])),
+        labels.astype(np.int64),
+        _f(targets).reshape(-1, outputs) if targets.size else np.zeros((1, outputs), np.float32),
+        _f(weights),
+        state,
+    )
 
 
 def _train(
-    sizes: Words, settings: Words, parameters: Words, X: Words, labels: Words, targets: Words, rate: Words
+    sizes: Words,
+    settings: Words,
+    numbers: Words,
+    parameters: Words,
+    X: Words,
+    labels: Words,
+    targets: Words,
+    weights: Words,
 ) -> tuple[Floats, ...]:
-    """`settings`: output function, batch size, epochs. Gives the losses of every epoch, parameters and logits."""
-    softmax_output, batch, epochs = settings[0] == 1, int(settings[1]), int(settings[2])
-    shape = Shape(sizes.astype(np.int64), bool(softmax_output))
-    after, rows = _f(parameters), _f(X).reshape(-1, int(sizes[0]))
-    records = np.empty((batch, activation_count(shape)), np.float32)
-    buffer = np.empty((batch, gradient_count(shape)), np.float32)
-    losses = np.empty((epochs, rows.shape[0]), np.float32)
-    wanted = _f(targets).reshape(-1, int(sizes[-1])) if targets.size else np.zeros((1, int(sizes[-1])), np.float32)
-    order = np.arange(rows.shape[0])
-    for epoch in range(epochs):
-        seen = train_rows(
-            shape, after, rows, labels.astype(np.int64), wanted, order, _f(rate)[0], records, buffer, losses[epoch]
-        )
+    """The losses of every epoch, parameters, the optimiser's state, logits."""
+    run = training_of(sizes, settings, numbers, parameters, X, labels, targets, weights)
+    rows, after, state = run.X.shape[0], run.parameters, run.state
+    records = np.empty((run.batch, activation_count(run.shape)), np.float32)
+    buffer = np.empty((run.batch, gradient_count(run.shape)), np.float32)
+    losses = np.empty((run.epochs, rows), np.float32)
+    order = np.arange(rows)
+    given = run.X, run.labels, run.targets, run.weights, order, run.rule
+    for epoch in range(run.epochs):
+        seen = train_rows(run.shape, after, *given, state, records, buffer, losses[epoch])
         assert seen == -1
-    logits = np.empty((rows.shape[0], int(sizes[-1])), np.float32)
-    forward_rows(shape, after, rows, logits)
-    return losses.ravel(), after, logits.ravel()
+    logits = np.empty((rows, int(sizes[-1])), np.float32)
+    forward_rows(run.shape, after, run.X, logits)
+    return losses.ravel(), after, state, logits.ravel()
 
 
 #: kernel -> what it makes of a record's inputs
@@ -131,10 +241,20 @@ KERNELS: dict[str, Callable[..., tuple[Floats, ...]]] = {
     "dense_forward": _dense_forward,
     "dense_backward": _dense_backward,
     "relu": lambda a: _in_place(relu, a),
+    "leaky_relu": lambda a: _in_place(leaky_relu, a),
+    "sigmoid": lambda a: _in_place(sigmoid, a),
+    "tanh": lambda a: _in_place(tanh, a),
+    "slope": _slope,
     "softmax": lambda a: _in_place(softmax, a),
     "softmax_cross_entropy": _cross_entropy,
-    "mean_squared_error": _squared_error,
+    "binary_cross_entropy": lambda a, y_hat: _with_targets(binary_cross_entropy, a, y_hat),
+    "mean_squared_error": lambda y, y_hat: _with_targets(mean_squared_error, y, y_hat),
     "sgd_update": _sgd_update,
+    "momentum_update": _momentum_update,
+    "adam_update": _adam_update,
+    "gradient_square": _gradient_square,
+    "decay_weights": _decay_weights,
+    "features": _features,
     "train": _train,
     "sigmoid_f32": lambda x: _each(sigmoid_f32, x),
     "tanh_f32": lambda x: _each(tanh_f32, x),
@@ -169,66 +289,132 @@ ELEMENTARY: dict[str, Callable[[float], float]] = {
 }
 
 
+def hidden_name(number: int) -> str:
+    """Of an activation, as the oracle has it."""
+    return layout.HiddenActivation(number).name.lower()
+
+
+def _exact_slope(x: float, activation: int) -> float:
+    """From the output x, since a is not in the record."""
+    if activation == layout.HiddenActivation.SIGMOID:
+        return x * (1 - x)
+    if activation == layout.HiddenActivation.TANH:
+        return 1 - x * x
+    below = reference.LEAK if activation == layout.HiddenActivation.LEAKY_RELU else 0.0
+    return 1.0 if x > 0 else below
+
+
 def exact(record: Record) -> list[list[float]]:
     """The same in float64, by the oracle."""
     name = record.name
     given = [array.view(np.float32).astype(np.float64).tolist() for array in record.inputs]
     if name in ELEMENTARY:
         return [[ELEMENTARY[name](x) for x in given[0]]]
+    if name in reference.ACTIVATIONS:
+        return [[reference.ACTIVATIONS[name](a) for a in given[0]]]
+    if name == "slope":
+        return [[_exact_slope(x, int(record.inputs[1][0])) for x in given[0]]]
     if name == "standardize":
         return [[(x - mean) * scale for x, mean, scale in zip(*given, strict=True)]]
     if name == "dense_forward":
         return [reference.accumulate(given[0], np.reshape(given[1], (len(given[0]), -1)).tolist(), given[2])]
     if name == "dense_backward":
         W = np.reshape(given[1], (len(given[2]), -1)).tolist()
-        dA = given[0]
-        return [
-            [math.fsum(d * w for d, w in zip(dA, W[i], strict=True)) if x > 0 else 0.0 for i, x in enumerate(given[2])]
-        ]
-    if name == "relu":
-        return [reference.relu(given[0])]
+        dA, activation = given[0], int(record.inputs[3][0])
+        sums = [math.fsum(d * w for d, w in zip(dA, row, strict=True)) for row in W]
+        return [[total * _exact_slope(x, activation) for total, x in zip(sums, given[2], strict=True)]]
     if name == "softmax":
         return [reference.softmax(given[0])]
     if name == "softmax_cross_entropy":
         y_hat = [1.0 if j == record.inputs[1][0] else 0.0 for j in range(len(given[0]))]
         y = reference.softmax(given[0])
-        return [[reference.cross_entropy(y, y_hat)], reference.logits_gradient(y, y_hat)]
-    if name == "mean_squared_error":
-        return [[reference.squared_error(*given)], reference.logits_gradient(*given)]
-    if name == "sgd_update":
-        return _exact_update(given)
+        return [[reference.loss_of_logits(given[0], y_hat, "softmax")], reference.logits_gradient(y, y_hat)]
+    if name in ("mean_squared_error", "binary_cross_entropy"):
+        output = "linear" if name == "mean_squared_error" else "sigmoid"
+        y = reference.output_of(given[0], output)
+        return [[reference.loss_of_logits(given[0], given[1], output)], reference.logits_gradient(y, given[1])]
+    if name == "gradient_square":
+        return [[given[2][0] + math.fsum(g * g for g in _exact_gradient(given[0], given[1], int(record.inputs[3][0])))]]
+    if name == "decay_weights":
+        return [[w - w * given[1][0] for w in given[0]]]
+    if name == "features":
+        layers = reference.unflatten(record.inputs[0].tolist(), given[2])
+        hidden, count = record.inputs[1].tolist()
+        return [reference.forward(layers, given[3], hidden_name(hidden))[count]]
+    if name.endswith("_update"):
+        return _exact_update(name, given)
     return _exact_training(record, given)
 
 
-def _exact_update(given: list[list[float]]) -> list[list[float]]:
-    weights, bias, X, dA, rate = given
-    samples, outputs = len(dA) // len(bias), len(bias)
-    inputs = len(weights) // outputs
-    new = [
-        weights[i * outputs + j] - rate[0] * math.fsum(dA[k * outputs + j] * X[k * inputs + i] for k in range(samples))
-        for i in range(inputs)
-        for j in range(outputs)
-    ]
-    return [new, [bias[j] - rate[0] * math.fsum(dA[j::outputs]) for j in range(outputs)]]
+def agree(record: Record) -> bool:
+    """Whether the oracle agrees with what a record expects: a training's errors add up over its steps."""
+    tolerance = 2e-5 if record.name == "train" else 2e-6
+    return all(
+        np.allclose(got.view(np.float32), wanted, rtol=tolerance, atol=tolerance, equal_nan=True)
+        for got, wanted in zip(record.expected, exact(record), strict=True)
+    )
+
+
+def _exact_gradient(X: list[float], dA: list[float], samples: int) -> list[float]:
+    """Eqs 18 and 19 of one layer, summed over the samples: of its weights, then its biases."""
+    rows, each = np.reshape(X, (samples, -1)), np.reshape(dA, (samples, -1))
+    weights = [math.fsum(each[:, j] * rows[:, i]) for i in range(rows.shape[1]) for j in range(each.shape[1])]
+    return weights + [math.fsum(each[:, j]) for j in range(each.shape[1])]
+
+
+def _exact_update(name: str, given: list[list[float]]) -> list[list[float]]:
+    weights, bias, X, dA, *kept, numbers = given
+    before = weights + bias
+    g = _exact_gradient(X, dA, len(dA) // len(bias))
+    if name == "sgd_update":
+        after = [w - numbers[0] * value for w, value in zip(before, g, strict=True)]
+    elif name == "momentum_update":
+        scale, rate, momentum = numbers
+        kept = [[momentum * v + value * scale for v, value in zip(kept[0], g, strict=True)]]
+        after = [w - rate * v for w, v in zip(before, kept[0], strict=True)]
+    else:
+        scale, rate, beta1, beta2, power1, power2, epsilon = numbers
+        h = [value * scale for value in g]
+        mean = [beta1 * m + (1 - beta1) * value for m, value in zip(kept[0], h, strict=True)]
+        square = [beta2 * v + (1 - beta2) * value * value for v, value in zip(kept[1], h, strict=True)]
+        kept = [mean, square]
+        after = [
+            w - rate * (m / (1 - power1)) / (math.sqrt(v / (1 - power2)) + epsilon)
+            for w, m, v in zip(before, mean, square, strict=True)
+        ]
+    return [after[: len(weights)], after[len(weights) :], *kept]
 
 
 def _exact_training(record: Record, given: list[list[float]]) -> list[list[float]]:
     sizes = record.inputs[0].tolist()
-    softmax_output, batch, epochs = record.inputs[1].tolist()
-    layers = reference.unflatten(sizes, given[2])
-    X = np.reshape(given[3], (-1, sizes[0])).tolist()
-    if softmax_output:
-        targets = np.eye(sizes[-1])[record.inputs[4]].tolist()
+    hidden_number, output_number, optimizer, batch, epochs = record.inputs[1].tolist()
+    hidden, output = hidden_name(hidden_number), layout.OutputFunction(output_number).name.lower()
+    rate, beta1, beta2, epsilon, decay, clip = given[2]
+    name = next(name for name, number in OPTIMIZERS.items() if number == optimizer)
+    rule = reference.Rule(name, rate, (beta1, beta2), epsilon, decay, clip)
+    layers = reference.unflatten(sizes, given[3])
+    X = np.reshape(given[4], (-1, sizes[0])).tolist()
+    if output == "softmax":
+        targets = np.eye(sizes[-1])[record.inputs[5]].tolist()
     else:
-        targets = np.reshape(given[5], (-1, sizes[-1])).tolist()
+        targets = np.reshape(given[6], (-1, sizes[-1])).tolist()
+    weights = given[7] or [1.0] * len(X)
+    state = reference.State()
     losses: list[float] = []
     for _ in range(epochs):
         for at in range(0, len(X), batch):
-            picked = slice(at, at + batch)
-            layers, each = reference.step(layers, X[picked], targets[picked], not softmax_output, given[6][0])
+            rows = slice(at, at + batch)
+            layers, each = reference.step(layers, X[rows], targets[rows], weights[rows], hidden, output, rule, state)
             losses += each
-    logits = [value for x in X for value in reference.forward(layers, x)[-1]]
-    return [losses, reference.flatten(layers), logits]
+    logits = [value for x in X for value in reference.forward(layers, x, hidden)[-1]]
+    return [losses, reference.flatten(layers), _exact_state(state, rule), logits]
+
+
+def _exact_state(state: reference.State, rule: reference.Rule) -> list[float]:
+    """As the kernels keep it."""
+    kept = [[values[n] for n in sorted(values)] for values in (state.mean, state.square)]
+    powers = [beta**state.steps for beta in rule.betas] if rule.optimizer == "adam" else []
+    return [*powers, *kept[0], *kept[1]]
 
 
 def parse(text: str) -> list[Record]:

@@ -57,7 +57,7 @@ def test_a_whole_conversation_has_its_meanings(board: Board) -> None:
         device.flash(net)
         device.echo(b"anybody there")
         device.predict([[1.0, 2.0]])
-        device.learn([[1.0, 2.0]], [1])
+        device.learn([[1.0, 2.0]], [1], epochs=2, schedule="step", validation=([[1.0, 2.0]], [1]), patience=2)
         device.pull()
         device.rollback()
     assert {piece.kind for piece in shown} == {"frame"}
@@ -68,6 +68,9 @@ def test_a_whole_conversation_has_its_meanings(board: Board) -> None:
     assert (hello.status, hello.meaning.startswith("microbit, firmware ")) == ("OK", True)
     assert by_name["sent", "FLASH_BEGIN"].meaning.startswith("an image of ")
     assert by_name["received", "ROLLBACK"].meaning.startswith("generation 1 serves")
+    assert by_name["sent", "LEARN_BEGIN"].meaning == "sgd, learning rate 0.05, batch size 1"
+    assert by_name["sent", "LEARN_RATE"].meaning == "learning rate 0.005"
+    assert (by_name["sent", "LEARN_KEEP"].meaning, by_name["received", "LEARN_KEEP"].meaning) == ("", "")
     times = [piece.seconds for piece in shown]
     assert times == sorted(times)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,17 @@ from hypothesis import strategies as st
 
 from nnlite import errors
 from nnlite.link import protocol, wire
-from nnlite.link.protocol import Credit, Hello, LearnReply, ModelReply, ReadReply, Refusal, RunReply, Times
+from nnlite.link.protocol import (
+    Credit,
+    Hello,
+    LearnReply,
+    LearnSettings,
+    ModelReply,
+    ReadReply,
+    Refusal,
+    RunReply,
+    Times,
+)
 from nnlite.link.refusal import refusal_error
 from nnlite.link.timing import Timing
 from nnlite.link.wire import HelloField, ImageFault, Message, NonFinite, Optimizer, Region, Status
@@ -60,7 +71,13 @@ def test_requests_byte_by_byte() -> None:
     assert protocol.flash_data_request(252, b"abcd") == bytes([252, 0, 0, 0]) + b"abcd"
     assert protocol.stream_request(258, b"wxyz") == bytes([2, 1, 0, 0]) + b"wxyz"
     assert protocol.read_request(Region.OUTPUT, 4, 512) == bytes([1, 0, 0, 0, 4, 0, 0, 0, 0, 2, 0, 0])
-    assert protocol.learn_begin_request(0.5, 300, Optimizer.SGD) == bytes([0, 0, 0, 0x3F, 0x2C, 1, 0, 0])
+    settings = LearnSettings(0.5, 300, Optimizer.ADAM, (0.75, 0.875), 0.25, 2.0, 4.0, 3, weighted=True, keep=False)
+    begin = protocol.learn_begin_request(settings)
+    assert begin[:12] == bytes([0, 0, 0, 0x3F, 0x2C, 1, 2, 1, 3, 0, 0, 0])
+    assert begin[12:] == struct.pack("<5f", 0.75, 0.875, 0.25, 2.0, 4.0)
+    assert protocol.learn_begin_request(replace(settings, weighted=False, keep=True))[7] == 2
+    assert protocol.learn_begin_request(replace(settings, weighted=True, keep=True))[7] == 3
+    assert protocol.learn_rate_request(0.5) == bytes([0, 0, 0, 0x3F])
 
 
 def test_replies() -> None:

@@ -1,5 +1,4 @@
-/* Loops around the runtime for the tests: many inputs in one call, and a training run as the firmware drives it. */
-#include "nnlite_runtime.h"
+#include "loops.h"
 
 #define SWEEP(function)                                                                                                \
     void sweep_##function(const float *x, uint32_t count, float *out)                                                  \
@@ -15,8 +14,8 @@ SWEEP(sigmoid_f32)
 SWEEP(tanh_f32)
 SWEEP(sqrt_f32)
 
-void infer(const nn_shape_t *shape, const float *parameters, const float *X, uint32_t samples, float *a, float *b,
-           float *logits)
+void infer_rows(const nn_shape_t *shape, const float *parameters, const float *X, uint32_t samples, float *a, float *b,
+                float *logits)
 {
     uint32_t inputs = shape->sizes[0];
     uint32_t outputs = shape->sizes[shape->layers];
@@ -31,27 +30,37 @@ void infer(const nn_shape_t *shape, const float *parameters, const float *X, uin
     }
 }
 
-/* Rows in the order they come, a step whenever `batch` of them are there, a last smaller one at the end. */
-bool learn(const nn_shape_t *shape, float *parameters, const float *X, const uint32_t *labels, const float *targets,
-           uint32_t samples, uint32_t batch, float learning_rate, float *records, float *gradients, float *losses)
+int32_t train_rows(const nn_shape_t *shape, float *parameters, const float *X, const uint32_t *labels,
+                   const float *targets, const float *weights, uint32_t samples, uint32_t batch, const nn_rule_t *rule,
+                   float *state, float *records, float *gradients, float *losses)
 {
     uint32_t inputs = shape->sizes[0];
     uint32_t outputs = shape->sizes[shape->layers];
+    uint32_t activations = nn_activation_count(shape);
     uint32_t filled = 0;
-    bool finite = true;
     for (uint32_t k = 0; k < samples; k++) {
-        float *record = records + filled * nn_activation_count(shape);
+        float *record = records + filled * activations;
         for (uint32_t i = 0; i < inputs; i++) {
             record[i] = X[k * inputs + i];
         }
         nn_forward_record(shape, parameters, record);
-        losses[k] = nn_backward(shape, parameters, record, labels[k], targets + k * outputs,
-                                gradients + filled * nn_gradient_count(shape));
+        for (uint32_t j = activations - outputs; j < activations; j++) {
+            if (!nn_is_finite(record[j])) {
+                return (int32_t)k;
+            }
+        }
+        uint32_t label = shape->output == NN_SOFTMAX ? labels[k] : 0;
+        const float *target = shape->output == NN_SOFTMAX ? targets : targets + k * outputs;
+        float weight = weights != 0 ? weights[k] : 1.0f;
+        float *dA = gradients + filled * nn_gradient_count(shape);
+        losses[k] = nn_backward(shape, parameters, record, label, target, weight, dA);
         filled++;
         if (filled == batch || k + 1 == samples) {
-            finite = nn_apply(shape, parameters, records, gradients, filled, learning_rate) && finite;
+            if (!nn_apply(shape, parameters, records, gradients, rule, state, filled)) {
+                return (int32_t)(k + 1);
+            }
             filled = 0;
         }
     }
-    return finite;
+    return -1;
 }

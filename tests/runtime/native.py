@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnlite.kernels.step import Rule, Shape
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "nnlite" / "runtime"
 HERE = Path(__file__).resolve().parent
@@ -55,7 +57,7 @@ def compile_c(compiler: Sequence[str], flags: Sequence[str], files: Sequence[Pat
     return target
 
 
-class Shape(ctypes.Structure):
+class _Shape(ctypes.Structure):
     """nn_shape_t."""
 
     _fields_ = (
@@ -66,9 +68,22 @@ class Shape(ctypes.Structure):
     )
 
 
+class _Rule(ctypes.Structure):
+    """nn_rule_t."""
+
+    _fields_ = (
+        ("optimizer", ctypes.c_uint32),
+        ("learning_rate", ctypes.c_float),
+        ("betas", ctypes.c_float * 2),
+        ("epsilon", ctypes.c_float),
+        ("weight_decay", ctypes.c_float),
+        ("clip_norm", ctypes.c_float),
+    )
+
+
 def _pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
     assert array.flags.c_contiguous
-    return ctypes.c_void_p(array.ctypes.data)
+    return ctypes.c_void_p(array.ctypes.data if array.size else None)
 
 
 class Runtime:
@@ -76,7 +91,6 @@ class Runtime:
 
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
-        self._library.learn.restype = ctypes.c_bool
 
     def sweep(self, name: str, x: Floats) -> Floats:
         """A function of one number, by its kernel's name, of many."""
@@ -84,54 +98,53 @@ class Runtime:
         getattr(self._library, f"sweep_{name}")(_pointer(x), ctypes.c_uint32(x.size), _pointer(out))
         return out
 
-    def infer(self, sizes: Sequence[int], parameters: Floats, X: Floats) -> Floats:
+    def infer_rows(self, shape: Shape, parameters: Floats, X: Floats) -> Floats:
         """Logits of standardised samples."""
-        keep = np.array(sizes, np.uint16)
-        shape = self._shape(keep, 0)
-        a, b = np.empty(max(sizes), np.float32), np.empty(max(sizes), np.float32)
-        logits = np.empty((X.shape[0], sizes[-1]), np.float32)
+        widest = int(shape.sizes.max())
+        a, b = np.empty(widest, np.float32), np.empty(widest, np.float32)
+        logits = np.empty((X.shape[0], int(shape.sizes[-1])), np.float32)
         count = ctypes.c_uint32(X.shape[0])
         arrays = [_pointer(array) for array in (a, b, logits)]
-        self._library.infer(ctypes.byref(shape), _pointer(parameters), _pointer(X), count, *arrays)
+        self._library.infer_rows(_shape(shape), _pointer(parameters), _pointer(X), count, *arrays)
         return logits
 
-    def learn(
+    def train_rows(
         self,
-        sizes: Sequence[int],
-        softmax: bool,
+        shape: Shape,
         parameters: Floats,
         X: Floats,
         labels: npt.NDArray[np.int64],
         targets: Floats,
+        weights: Floats,
+        rule: Rule,
+        state: Floats,
         batch: int,
-        learning_rate: float,
-    ) -> tuple[bool, Floats]:
-        """One epoch in the order given; changes `parameters`. Returns whether all stayed finite, and the losses."""
-        keep = np.array(sizes, np.uint16)
-        shape = self._shape(keep, int(softmax))
-        records = np.empty((batch, sum(sizes)), np.float32)
-        gradients = np.empty((batch, sum(sizes[1:])), np.float32)
-        losses = np.empty(X.shape[0], np.float32)
-        indices = labels.astype(np.uint32) if softmax else np.zeros(X.shape[0], np.uint32)
-        wanted = np.zeros((X.shape[0], sizes[-1]), np.float32) if softmax else targets
-        finite: bool = self._library.learn(
-            ctypes.byref(shape),
-            _pointer(parameters),
-            _pointer(X),
-            _pointer(indices),
-            _pointer(wanted),
-            ctypes.c_uint32(X.shape[0]),
+    ) -> tuple[int, Floats]:
+        """One epoch in the order given; changes `parameters` and `state`. What the kernel gives, and the losses."""
+        rows = X.shape[0]
+        records = np.empty((batch, int(shape.sizes.sum())), np.float32)
+        gradients = np.empty((batch, int(shape.sizes[1:].sum())), np.float32)
+        losses = np.empty(rows, np.float32)
+        indices = labels.astype(np.uint32)
+        betas = (ctypes.c_float * 2)(*map(float, rule.betas))
+        numbers = map(float, (rule.epsilon, rule.weight_decay, rule.clip_norm))
+        plain = _Rule(rule.optimizer, float(rule.learning_rate), betas, *numbers)
+        seen: int = self._library.train_rows(
+            _shape(shape),
+            *(_pointer(array) for array in (parameters, X, indices, targets, weights)),
+            ctypes.c_uint32(rows),
             ctypes.c_uint32(batch),
-            ctypes.c_float(learning_rate),
-            _pointer(records),
-            _pointer(gradients),
-            _pointer(losses),
+            ctypes.byref(plain),
+            *(_pointer(array) for array in (state, records, gradients, losses)),
         )
-        return finite, losses
+        return seen, losses
 
-    @staticmethod
-    def _shape(sizes: npt.NDArray[np.uint16], output: int) -> Shape:
-        return Shape(sizes.size - 1, 1, output, sizes.ctypes.data_as(ctypes.POINTER(ctypes.c_uint16)))
+
+def _shape(shape: Shape) -> ctypes._Pointer[_Shape]:
+    """By reference, which keeps the sizes alive as long as itself."""
+    sizes = (ctypes.c_uint16 * shape.sizes.size)(*shape.sizes.tolist())
+    plain = _Shape(shape.sizes.size - 1, shape.hidden, shape.output, sizes)
+    return ctypes.pointer(plain)
 
 
 def same_bits(left: Floats, right: Floats) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from unicorn.arm_const import UC_ARM_REG_FPSCR
 
 from firmware_sim import Board, SimulatorError, open_board
 from firmware_sim.board import running_board
@@ -165,3 +166,16 @@ def test_memory_outside_the_board_is_refused(board: Board) -> None:
     for address, size in ((0x40000, 1), (0x3FFFF, 2), (0x20004000, 1), (0x10000000, 4)):
         with pytest.raises(SimulatorError, match="are not in flash or RAM"):
             board.read_memory(address, size)
+
+
+@pytest.mark.parametrize("restart", ["boot", "reset"])
+def test_the_fpu_computes_as_ieee_wants_whatever_its_mode_was_before(restart: str) -> None:
+    """The simulator's FPSCR outlives a reset, so that it can be anything here."""
+    mode = 0x07C0_0000  # alternative half precision, default NaN, flush-to-zero, rounding towards zero
+    with open_board("microbit2") as board:
+        for _ in range(2):
+            board.cpu.engine.reg_write(UC_ARM_REG_FPSCR, mode)
+            assert board.cpu.engine.reg_read(UC_ARM_REG_FPSCR) & mode == mode
+            let_start(board)
+            assert board.cpu.engine.reg_read(UC_ARM_REG_FPSCR) & mode == 0
+            getattr(board, restart)()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,19 @@ from nnlite import layout
 from nnlite.device import Device
 from nnlite.image import encode_image, image_digest
 from nnlite.link.frame import Frame, FrameDecoder, encode_frame
-from nnlite.link.wire import CommitFlag, ImageFault, LearnFlag, Message, NonFinite, Region, RunFlag, SlotState, Status
+from nnlite.link.wire import (
+    CommitFlag,
+    ImageFault,
+    LearnBeginFlag,
+    LearnFlag,
+    Message,
+    NonFinite,
+    Optimizer,
+    Region,
+    RunFlag,
+    SlotState,
+    Status,
+)
 from nnlite.network import Network
 from nnlite.training import train
 from tests.sim.conversation import BAUD, SESSION, let_start
@@ -25,7 +38,26 @@ NET = Network([2, 3, 2], seed=5)
 IMAGE = encode_image(NET)
 DIGEST = image_digest(IMAGE)
 ROW = struct.pack("<2f", 0.5, -1.0)
-BEGIN = struct.pack("<fHBB", 0.05, 1, 0, 0)
+
+
+def learn_begin(
+    rate: float = 0.05,
+    batch_size: int = 1,
+    optimizer: int = Optimizer.SGD,
+    flags: int = 0,
+    last_layers: int = 0,
+    zeros: bytes = bytes(3),
+    betas: tuple[float, float] = (0.0, 0.0),
+    epsilon: float = 0.0,
+    weight_decay: float = 0.0,
+    clip_norm: float = 0.0,
+) -> bytes:
+    """LEARN_BEGIN as docs/PROTOCOL.md has it, on purpose not by nnlite.link.protocol."""
+    head = struct.pack("<fHBBB3s", rate, batch_size, optimizer, flags, last_layers, zeros)
+    return head + struct.pack("<5f", *betas, epsilon, weight_decay, clip_norm)
+
+
+BEGIN = learn_begin()
 
 
 class Talk:
@@ -104,6 +136,9 @@ def read(region: int, offset: int, length: int, zeros: bytes = b"\0\0\0") -> byt
 
 FLASHING = [(Message.FLASH_BEGIN, begin())]
 LEARNING = [(Message.LEARN_BEGIN, BEGIN)]
+WEIGHTED = [(Message.LEARN_BEGIN, learn_begin(flags=LearnBeginFlag.WEIGHTED))]
+KEEP = LearnBeginFlag.KEEP
+KEEPING = [(Message.LEARN_BEGIN, learn_begin(flags=KEEP))]
 OTHER = encode_image(Network([2, 4, 2], seed=6))
 OK = Status.OK
 WORDS = data(0, ROW)
@@ -127,6 +162,9 @@ CASES = [
     ("READ too long", [], Message.READ, read(0, 0, 4) + b"x", 0, Status.BAD_MESSAGE),
     ("LEARN_BEGIN too short", [], Message.LEARN_BEGIN, BEGIN[:-1], 0, Status.BAD_MESSAGE),
     ("LEARN_BEGIN too long", [], Message.LEARN_BEGIN, BEGIN + b"x", 0, Status.BAD_MESSAGE),
+    ("LEARN_RATE too short", LEARNING, Message.LEARN_RATE, b"\0\0\0", 0, Status.BAD_MESSAGE),
+    ("LEARN_RATE too long", LEARNING, Message.LEARN_RATE, struct.pack("<ff", 1, 1), 0, Status.BAD_MESSAGE),
+    ("LEARN_KEEP too long", KEEPING, Message.LEARN_KEEP, b"x", 0, Status.BAD_MESSAGE),
     ("LEARN of part of a word", LEARNING, Message.LEARN, LABELLED + b"x", 0, Status.BAD_MESSAGE),
     ("LEARN_COMMIT too long", LEARNING, Message.LEARN_COMMIT, b"x", 0, Status.BAD_MESSAGE),
     ("LEARN_ABORT too long", LEARNING, Message.LEARN_ABORT, b"x", 0, Status.BAD_MESSAGE),
@@ -146,6 +184,27 @@ CASES = [
     ("READ of no region", [], Message.READ, read(7, 0, 4), 0, Status.BAD_STATE),
     ("LEARN before BEGIN", [], Message.LEARN, LABELLED, 0, Status.BAD_STATE),
     ("LEARN_BEGIN twice", LEARNING, Message.LEARN_BEGIN, BEGIN, 0, Status.BAD_STATE),
+    ("LEARN_RATE before BEGIN", [], Message.LEARN_RATE, struct.pack("<f", 1), 0, Status.BAD_STATE),
+    ("LEARN_RATE while receiving", FLASHING, Message.LEARN_RATE, struct.pack("<f", 1), 0, Status.BAD_STATE),
+    ("LEARN_KEEP before BEGIN", [], Message.LEARN_KEEP, b"", 0, Status.BAD_STATE),
+    ("LEARN_KEEP without room", LEARNING, Message.LEARN_KEEP, b"", 0, Status.BAD_STATE),
+    ("LEARN_KEEP within a row", [*KEEPING, (Message.LEARN, WORDS)], Message.LEARN_KEEP, b"", 0, Status.BAD_STATE),
+    (
+        "LEARN_KEEP within a batch",
+        [(Message.LEARN_BEGIN, learn_begin(batch_size=2, flags=KEEP)), (Message.LEARN, LABELLED)],
+        Message.LEARN_KEEP,
+        b"",
+        0,
+        Status.BAD_STATE,
+    ),
+    (
+        "LEARN_COMMIT within a batch",
+        [(Message.LEARN_BEGIN, learn_begin(batch_size=2)), (Message.LEARN, LABELLED)],
+        Message.LEARN_COMMIT,
+        b"",
+        0,
+        Status.BAD_STATE,
+    ),
     ("LEARN_BEGIN while receiving", FLASHING, Message.LEARN_BEGIN, BEGIN, 0, Status.BAD_STATE),
     ("LEARN_COMMIT before BEGIN", [], Message.LEARN_COMMIT, b"", 0, Status.BAD_STATE),
     (
@@ -173,14 +232,35 @@ CASES = [
     ("a label of 4 billion", LEARNING, Message.LEARN, data(0, ROW + b"\xff" * 4), 0, Status.BAD_LABEL),
     ("RUN of NaN", [], Message.RUN, data(0, struct.pack("<2f", 1, np.nan)), 0, Status.NON_FINITE),
     ("LEARN of infinity", LEARNING, Message.LEARN, data(0, struct.pack("<f", np.inf)), 0, Status.NON_FINITE),
-    ("a rate of zero", [], Message.LEARN_BEGIN, struct.pack("<fHBB", 0, 1, 0, 0), 0, Status.BAD_ARGUMENT),
-    ("a rate of NaN", [], Message.LEARN_BEGIN, struct.pack("<fHBB", np.nan, 1, 0, 0), 0, Status.BAD_ARGUMENT),
-    ("batches of none", [], Message.LEARN_BEGIN, struct.pack("<fHBB", 1, 0, 0, 0), 0, Status.BAD_ARGUMENT),
-    ("an unknown optimiser", [], Message.LEARN_BEGIN, struct.pack("<fHBB", 1, 1, 9, 0), 0, Status.BAD_ARGUMENT),
-    ("a reserved byte", [], Message.LEARN_BEGIN, struct.pack("<fHBB", 1, 1, 0, 9), 0, Status.BAD_ARGUMENT),
-    ("batches larger than RAM", [], Message.LEARN_BEGIN, struct.pack("<fHBB", 1, 65535, 0, 0), 0, Status.NO_MEMORY),
+    *[
+        (f"LEARN_BEGIN with {name} {value}", [], Message.LEARN_BEGIN, learn_begin(**{name: value}), 0, status)
+        for name, status, values in (
+            ("rate", Status.BAD_ARGUMENT, (0.0, -0.0, -0.05, np.inf, np.nan)),
+            ("batch_size", Status.BAD_ARGUMENT, (0,)),
+            ("batch_size", Status.NO_MEMORY, (65_535,)),
+            ("optimizer", Status.BAD_ARGUMENT, (3, 255)),
+            ("flags", Status.BAD_ARGUMENT, (4, 128, 255)),
+            ("last_layers", Status.BAD_ARGUMENT, (3, 255)),
+            ("zeros", Status.BAD_ARGUMENT, (b"\1\0\0", b"\0\1\0", b"\0\0\1")),
+            ("betas", Status.BAD_ARGUMENT, ((1.0, 0.0), (0.0, 1.0), (-0.5, 0.0), (0.0, np.nan), (np.nan, 0.0))),
+            ("epsilon", Status.BAD_ARGUMENT, (-1e-7, np.inf, np.nan)),
+            ("weight_decay", Status.BAD_ARGUMENT, (1.0, -0.1, np.nan, np.inf)),
+            ("clip_norm", Status.BAD_ARGUMENT, (-1.0, np.inf, np.nan)),
+        )
+        for value in values
+    ],
+    *[
+        (f"LEARN_RATE of {rate}", LEARNING, Message.LEARN_RATE, struct.pack("<f", rate), 0, Status.BAD_ARGUMENT)
+        for rate in (0.0, -1.0, np.inf, np.nan)
+    ],
+    *[
+        (f"a weight of {weight}", WEIGHTED, Message.LEARN, LABELLED + struct.pack("<f", weight), 0, Status.NON_FINITE)
+        for weight in (np.nan, np.inf, -1.0)
+    ],
     # reserved flags
     ("RUN with an unknown flag", [], Message.RUN, WORDS, RunFlag.PROBABILITIES | 2, Status.BAD_ARGUMENT),
+    ("LEARN_RATE with a flag", LEARNING, Message.LEARN_RATE, struct.pack("<f", 1), 1, Status.BAD_ARGUMENT),
+    ("LEARN_KEEP with a flag", KEEPING, Message.LEARN_KEEP, b"", 1, Status.BAD_ARGUMENT),
     ("LEARN with an unknown flag", LEARNING, Message.LEARN, LABELLED, LearnFlag.END_OF_EPOCH | 4, Status.BAD_ARGUMENT),
     ("VERIFY with a flag", [], Message.VERIFY, b"", 1, Status.BAD_ARGUMENT),
     ("ECHO with a flag", [], Message.ECHO, b"", 1, Status.BAD_ARGUMENT),
@@ -213,6 +293,100 @@ def test_any_refusal_of_a_learn_frame_ends_the_run(talk: Talk) -> None:
     assert talk.status(Message.LEARN, data(99, ROW)) == Status.BAD_POSITION
     assert talk.status(Message.LEARN_COMMIT) == Status.BAD_STATE
     assert talk.serving() == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("message", "payload"),
+    [(Message.LEARN_RATE, struct.pack("<f", np.nan)), (Message.LEARN_BEGIN, BEGIN)],
+    ids=["rate", "begin"],
+)
+def test_other_refusals_leave_the_run_as_it_is(talk: Talk, message: int, payload: bytes) -> None:
+    net = NET.copy()
+    assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
+    assert talk.status(Message.LEARN, LABELLED) == OK
+    assert talk.status(message, payload) != OK
+    learn(net, 1)
+    assert talk.ask(Message.READ, read(Region.LEARNED, 0, 4 * 17)) == data(0, net.parameters.tobytes())
+
+
+# ---- learning as it is asked for
+
+
+def learn(net: Network, steps: int, **how: Any) -> None:
+    """The same steps on the laptop: LABELLED, over and over."""
+    net.labels = (0, 1)  # the data has one only
+    X = np.tile(np.frombuffer(ROW, "<f4"), (steps, 1))
+    train(net, X, [1] * steps, **({"epochs": 1} | how), shuffle=False, standardize=False, progress=False)
+
+
+def step(talk: Talk, number: int, weight: bytes = b"") -> None:
+    words = 3 + len(weight) // 4
+    assert talk.status(Message.LEARN, data(number * words, ROW + struct.pack("<I", 1) + weight)) == OK
+
+
+def committed(talk: Talk) -> bytes:
+    """Parameters of the model that a restart finds."""
+    assert talk.status(Message.LEARN_COMMIT) == OK
+    talk.board.boot()
+    let_start(talk.board)
+    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0])) == OK
+    answer = talk.ask(Message.READ, read(Region.IMAGE, len(IMAGE) - 4 * 17, 4 * 17))
+    assert isinstance(answer, bytes)
+    return answer[4:]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_commit_takes_what_was_set_aside_last(talk: Talk, steps: int) -> None:
+    assert talk.status(Message.LEARN_BEGIN, learn_begin(flags=KEEP)) == OK
+    for number in range(3):
+        step(talk, number)
+        if number < steps:
+            assert talk.status(Message.LEARN_KEEP) == OK
+    net = NET.copy()
+    learn(net, steps)
+    assert committed(talk) == net.parameters.tobytes()
+
+
+def test_a_commit_takes_what_is_there_when_nothing_was_set_aside(talk: Talk) -> None:
+    assert talk.status(Message.LEARN_BEGIN, learn_begin(flags=KEEP)) == OK
+    for number in range(2):
+        step(talk, number)
+    net = NET.copy()
+    learn(net, 2)
+    assert committed(talk) == net.parameters.tobytes()
+
+
+def test_what_one_run_set_aside_is_not_of_the_next(talk: Talk) -> None:
+    assert talk.status(Message.LEARN_BEGIN, learn_begin(flags=KEEP)) == OK
+    step(talk, 0)
+    assert talk.status(Message.LEARN_KEEP) == OK
+    assert talk.status(Message.LEARN_ABORT) == OK
+    assert talk.status(Message.LEARN_KEEP) == Status.BAD_STATE
+    assert talk.status(Message.LEARN_BEGIN, learn_begin(flags=KEEP, rate=0.5)) == OK
+    step(talk, 0)
+    net = NET.copy()
+    learn(net, 1, learning_rate=0.5)
+    assert committed(talk) == net.parameters.tobytes()
+
+
+def test_a_rate_holds_from_the_next_step_on(talk: Talk) -> None:
+    assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK
+    net = NET.copy()
+    for number, rate in enumerate((0.05, 0.5, 0.25)):
+        if number:
+            assert talk.status(Message.LEARN_RATE, struct.pack("<f", rate)) == OK
+        step(talk, number)
+        learn(net, 1, learning_rate=rate)
+    assert committed(talk) == net.parameters.tobytes()
+
+
+def test_a_weight_is_of_its_row_alone(talk: Talk) -> None:
+    net = NET.copy()
+    assert talk.status(*WEIGHTED[0]) == OK
+    for number, weight in enumerate((2.5, 0.0, 1.0)):
+        step(talk, number, struct.pack("<f", weight))
+    learn(net, 3, sample_weight=[2.5, 0.0, 1.0])
+    assert committed(talk) == net.parameters.tobytes()
 
 
 def test_hello_without_a_session_number_is_refused(talk: Talk) -> None:

@@ -3,7 +3,10 @@
 
 #include <stdint.h>
 
-/* Assembly, since compiled code may use the FPU from its first instruction on. */
+/* Assembly, since compiled code may use the FPU from its first instruction on.
+   What FPSCR holds after a reset is not stated (Cortex-M4 Devices Generic User Guide, ARM DUI 0553, floating-point
+   registers). 0 is what IEEE-754 wants: round to nearest, subnormals kept, NaN handed on. FPDSCR, from which new
+   contexts take these bits, is 0 after a reset by the same table, and nobody changes it. */
 __attribute__((naked)) void startup_reset(void)
 {
     __asm__ volatile("ldr r0, =0xE000ED88\n" /* SCB.CPACR: full access to CP10 and CP11 */
@@ -12,6 +15,8 @@ __attribute__((naked)) void startup_reset(void)
                      "str r1, [r0]\n"
                      "dsb\n"
                      "isb\n"
+                     "movs r1, #0\n"
+                     "vmsr fpscr, r1\n"
                      "ldr r0, =startup_run\n"
                      "bx r0\n"
                      ".pool\n");
