@@ -288,7 +288,8 @@ class Device:
         return self._run(X, True, progress)[0]
 
     def predict(self, X: npt.ArrayLike, progress: Progress | None = None) -> npt.NDArray[Any]:
-        """Labels of a softmax network, (samples,); outputs of a linear one, (samples, outputs) float32.
+        """Labels of a softmax network, (samples,); 0 or 1 for each output of a sigmoid one, and a linear one's outputs,
+        (samples, outputs).
 
         Raises
         ------
@@ -362,7 +363,8 @@ class Device:
             schedule=schedule,
             last_layers=last_layers,
         )
-        watch = None if check_patience(patience, validation) is None else EarlyStopping(int(patience or 0))
+        patience = check_patience(patience, validation)
+        watch = None if patience is None else EarlyStopping(patience)
         with self._session():
             shape = self._shape()
             rows = rows_to_learn(shape, X, y, sample_weight, class_weight)

@@ -7,7 +7,7 @@ and the plan says that it is not exact.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,9 +16,8 @@ import numpy.typing as npt
 
 from nnlite import layout
 from nnlite.checks import check_batch_size, check_integer
-from nnlite.errors import UsageError
 from nnlite.profile import Profile
-from nnlite.recipe import OPTIMIZERS
+from nnlite.recipe import check_optimizer
 
 __all__ = ["Learning", "Part", "Plan", "inference_bytes", "learning_bytes", "plan"]
 
@@ -142,6 +141,15 @@ class Learning:
     last_layers: int | None = None
     keep: bool = False
 
+    @property
+    def description(self) -> str:
+        """For a message."""
+        what = {None: "learning", 1: "learning in the last layer"}.get(
+            self.last_layers, f"learning in the last {self.last_layers} layers"
+        )
+        best = ", the best parameters set aside," if self.keep else ""
+        return f"{what} by {self.optimizer}{best} with batches of {self.batch_size}"
+
 
 def learning_bytes(sizes: Sequence[int], output: str, learning: Learning) -> dict[str, int]:
     """Arena bytes of learning by purpose (image_learning_bytes in C).
@@ -206,9 +214,8 @@ def plan(
     layers = len(net.sizes) - 1
     if last_layers is not None:
         last_layers = check_integer("the last layers to train", last_layers, 1, layers)
-    if optimizer not in OPTIMIZERS:
-        raise UsageError(f"the optimizer must be {', '.join(OPTIMIZERS)}, not {optimizer!r}")
-    need = _need(net, learn, Learning(check_batch_size(batch_size), optimizer, last_layers, keep))
+    learning = Learning(check_batch_size(batch_size), check_optimizer(optimizer), last_layers, keep)
+    need = _need(net, learn, learning)
     return _exact_plan(net, profile, need) if profile.has_firmware else _least_plan(profile, need)
 
 
@@ -239,8 +246,7 @@ def _need(net: PlannedNetwork, learn: bool, learning: Learning) -> _Need:
     running = inference_bytes(net.sizes)
     arena = learning_bytes(net.sizes, net.output, learning)
     if learn and sum(arena.values()) > running:
-        how = f"learning by {learning.optimizer} with batches of {learning.batch_size}"
-        return _Need(learn, learning, image_parts(net), arena, how)
+        return _Need(learn, learning, image_parts(net), arena, learning.description)
     return _Need(learn, learning, image_parts(net), {"two buffers of the widest layer": running}, "running it")
 
 
@@ -322,9 +328,19 @@ def _fits(net: PlannedNetwork, sizes: tuple[int, ...], profile: Profile, learn: 
     return image <= profile.slot_image_bytes and arena <= profile.firmware.arena_bytes
 
 
+def _lighter(learning: Learning, layers: int) -> Iterator[Learning]:
+    """The same with one thing less, dearest first to do without last."""
+    if learning.keep:
+        yield replace(learning, keep=False)
+    for optimizer in _LIGHTER[learning.optimizer]:
+        yield replace(learning, optimizer=optimizer)
+    for last in range((learning.last_layers or layers) - 1, 0, -1):
+        yield replace(learning, last_layers=last)
+
+
 def _advice(net: PlannedNetwork, profile: Profile, learn: bool, learning: Learning) -> str:
-    """What would fit: a smaller batch, another optimiser or fewer layers if one is enough, else the largest hidden
-    layers in the same proportions.
+    """What would fit: a smaller batch, no early stopping, another optimiser or fewer layers if one is enough, else the
+    largest hidden layers in the same proportions.
     """
     single = replace(learning, batch_size=1)
     if learn:
@@ -335,12 +351,9 @@ def _advice(net: PlannedNetwork, profile: Profile, learn: bool, learning: Learni
                 fits = _fits(net, net.sizes, profile, learn, replace(learning, batch_size=middle))
                 low, high = (middle, high) if fits else (low, middle)
             return f"what would fit: batches of {low}"
-        for optimizer in _LIGHTER[learning.optimizer]:
-            if _fits(net, net.sizes, profile, learn, replace(single, optimizer=optimizer)):
-                return f"what would fit: the optimizer {optimizer} with batches of 1"
-        for layers in range((learning.last_layers or len(net.sizes) - 1) - 1, 0, -1):
-            if _fits(net, net.sizes, profile, learn, replace(single, last_layers=layers)):
-                return f"what would fit: training the last {layers} layers with batches of 1"
+        for lighter in _lighter(single, len(net.sizes) - 1):
+            if _fits(net, net.sizes, profile, learn, lighter):
+                return f"what would fit: {lighter.description}"
     inputs, *hidden, outputs = net.sizes
 
     def shrunk(thousandths: int) -> tuple[int, ...]:

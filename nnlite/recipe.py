@@ -18,7 +18,7 @@ from nnlite.errors import UsageError
 if TYPE_CHECKING:
     from nnlite.kernels.step import Rule
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "Recipe", "check_recipe"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "Recipe", "check_optimizer", "check_recipe"]
 
 #: name -> its number on the link and in the kernels
 OPTIMIZERS = {"sgd": 0, "momentum": 1, "adam": 2}
@@ -113,8 +113,7 @@ def check_recipe(
     rate = _float("the learning rate", learning_rate)
     if not 0 < rate < np.inf:
         raise UsageError(f"the learning rate must be a positive finite float32, not {learning_rate!r}")
-    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-        raise UsageError(f"the optimizer must be {', '.join(OPTIMIZERS)}, not {optimizer!r}")
+    optimizer = check_optimizer(optimizer)
     if momentum is not None and optimizer != "momentum":
         raise UsageError(f"momentum goes with the optimizer 'momentum', not with '{optimizer}'")
     betas: tuple[Any, Any] = (0.0, 0.0)
@@ -147,6 +146,18 @@ def check_recipe(
         schedule,
         last_layers,
     )
+
+
+def check_optimizer(optimizer: Any) -> str:
+    """The name of an optimiser, from outside.
+
+    Raises
+    ------
+    UsageError : there is none of this name.
+    """
+    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
+        raise UsageError(f"the optimizer must be {', '.join(OPTIMIZERS)}, not {optimizer!r}")
+    return optimizer
 
 
 def _float(what: str, value: Any) -> np.float32:

@@ -211,10 +211,12 @@ def sample_weights(
         return np.zeros(0, np.float32)
     weights = np.ones(count, np.float64)
     if sample_weight is not None:
-        given = as_samples(np.reshape(as_array(sample_weight, "the sample weights are no list"), (-1, 1)), 1)[:, 0]
+        given = as_array(sample_weight, "the sample weights are not a list")
+        if given.ndim != 1:
+            raise DataError(f"the sample weights have the shape {given.shape}; one weight a sample is needed")
         if given.size != count:
             raise DataError(f"there are {count} samples and {given.size} sample weights; they must be as many")
-        weights *= given
+        weights *= as_samples(given[:, None], 1, ["sample weight"], "sample weights")[:, 0]
     if class_weight is not None:
         weights *= _class_weights(class_weight, classes, labels)
     rounded = weights.astype(np.float32)
@@ -239,6 +241,9 @@ def _class_weights(
     unknown = next((label for label in class_weight if label not in names), None)
     if unknown is not None:
         raise UsageError(f"class_weight names the label {unknown!r}; the model has {', '.join(map(str, names))}")
+    for label, weight in class_weight.items():
+        if not isinstance(weight, int | float | np.integer | np.floating) or isinstance(weight, bool):
+            raise UsageError(f"the class weight of {label!r} must be a number, not {weight!r}")
     return np.array([class_weight.get(names[n], 1.0) for n in classes.tolist()], np.float64)
 
 

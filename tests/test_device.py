@@ -38,11 +38,15 @@ BOARDS = ("microbit", "microbit2")
 #: what the chip computes, keeps or times is asked of both; what the laptop alone decides, of one
 on_both_boards = pytest.mark.board(*BOARDS)
 CLASSES = ("circle", "press", "reach")
+#: of ten samples; one of them counts for nothing
+WEIGHTS = [0.5, 2.0, 0.0, 1.0, 1.5, 0.25, 3.0, 1.0, 0.75, 1.25]
 
 
-def network(sizes: list[int], output: str = "softmax", standardised: bool = True, seed: int = 0) -> Network:
+def network(
+    sizes: list[int], output: str = "softmax", standardised: bool = True, seed: int = 0, hidden: str = "relu"
+) -> Network:
     rng = np.random.default_rng(seed)
-    net = Network(sizes, output=output, seed=seed)
+    net = Network(sizes, hidden=hidden, output=output, seed=seed)
     net.parameters += rng.normal(0, 0.1, net.parameters.size).astype(np.float32)
     if standardised:
         net.mean = rng.normal(size=sizes[0]).astype(np.float32)
@@ -60,6 +64,8 @@ def truth(net: Network, rows: int, seed: int = 2) -> Any:
     rng = np.random.default_rng(seed)
     if net.output == "linear":
         return rng.normal(size=(rows, net.sizes[-1])).astype(np.float32)
+    if net.output == "sigmoid":
+        return rng.integers(0, 2, (rows, net.sizes[-1])).astype(np.float32)
     return rng.choice(np.array(net.labels if net.labels else range(net.sizes[-1])), rows)
 
 
@@ -160,6 +166,96 @@ def test_learning_is_the_laptops_bit_for_bit(device: Device, output: str, batch_
     assert learned.samples == seen[-1][0] == seen[-1][1] == 10 * epochs
 
 
+#: every activation, output and optimiser with every other one, and everything else at least once with each optimiser
+WAYS: list[tuple[str, str, dict[str, Any]]] = [
+    ("relu", "softmax", {"optimizer": "adam", "schedule": "cosine", "epochs": 3}),
+    ("relu", "sigmoid", {"optimizer": "momentum", "weight_decay": 0.1, "sample_weight": WEIGHTS}),
+    ("relu", "linear", {"optimizer": "sgd", "clip_norm": 0.2, "last_layers": 2}),
+    ("leaky_relu", "softmax", {"optimizer": "momentum", "momentum": 0.5, "class_weight": "balanced", "batch_size": 4}),
+    ("leaky_relu", "sigmoid", {"optimizer": "sgd", "schedule": "step", "epochs": 4, "weight_decay": 0.3}),
+    ("leaky_relu", "linear", {"optimizer": "adam", "clip_norm": 0.2, "weight_decay": 0.1, "batch_size": 3}),
+    ("sigmoid", "softmax", {"optimizer": "sgd", "class_weight": {"press": 3.0}, "batch_size": 3, "clip_norm": 0.1}),
+    ("sigmoid", "sigmoid", {"optimizer": "adam", "last_layers": 1, "sample_weight": WEIGHTS, "batch_size": 4}),
+    ("sigmoid", "linear", {"optimizer": "momentum", "schedule": "cosine", "epochs": 3, "last_layers": 1}),
+    ("tanh", "softmax", {"optimizer": "momentum", "clip_norm": 0.1, "last_layers": 2, "batch_size": 3}),
+    ("tanh", "sigmoid", {"optimizer": "adam", "schedule": "step", "epochs": 4, "last_layers": 2}),
+    ("tanh", "linear", {"optimizer": "sgd", "sample_weight": WEIGHTS, "schedule": "cosine", "epochs": 2}),
+]
+
+
+@on_both_boards
+@pytest.mark.parametrize(("hidden", "output", "how"), WAYS, ids=[f"{w[0]}-{w[1]}-{w[2]['optimizer']}" for w in WAYS])
+def test_every_way_of_learning_is_the_laptops_bit_for_bit(
+    device: Device, hidden: str, output: str, how: dict[str, Any]
+) -> None:
+    """Answers before and after it, and every byte of the image: frozen layers and standardiser are as before."""
+    net = network([6, 5, 4, 3], output, hidden=hidden)
+    device.flash(net)
+    X, y = samples(net, 10), truth(net, 10)
+    assert same_bits(device.decision_function(X), net.decision_function(X))
+    how = {"learning_rate": 0.03, "epochs": 1} | how
+    device.learn(X, y, **how)
+    replay = learned_on_the_laptop(net, X, y, **how)
+    assert encode_image(device.pull()) == encode_image(replay)
+    frozen = sum(net.weights[n].size + net.biases[n].size for n in range(3 - how.get("last_layers", 3)))
+    assert same_bits(replay.parameters[:frozen], net.parameters[:frozen])
+    assert not np.any(replay.parameters[frozen:] == net.parameters[frozen:]) or hidden.endswith("relu")
+    assert same_bits(device.decision_function(X), replay.decision_function(X))
+    assert device.predict(X).tolist() == replay.predict(X).tolist()
+    if output != "linear":
+        assert same_bits(device.predict_proba(X), replay.predict_proba(X))
+    assert device.statistics.retransmissions == 0
+
+
+@on_both_boards
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_early_stopping_is_the_laptops_and_keeps_the_best(device: Device, optimizer: str) -> None:
+    """A rate so high that the validation loss gets worse; the epochs after the best leave no trace."""
+    net = network([6, 5, 3])
+    device.flash(net)
+    X, y = samples(net, 12), truth(net, 12)
+    how: dict[str, Any] = {"epochs": 40, "learning_rate": 0.1, "optimizer": optimizer, "patience": 2}
+    how["validation"] = samples(net, 8, seed=5), truth(net, 8, seed=6)
+    replay = net.copy()
+    history = train(replay, X, y, shuffle=False, standardize=False, progress=False, **how)
+    learned = device.learn(X, y, **how)
+    assert 0 <= history.best == len(history.epochs) - 3 < 37
+    assert learned.validation_loss == tuple(epoch.validation_loss for epoch in history.epochs)
+    assert learned.samples == 12 * len(history.epochs)
+    assert min(learned.validation_loss) == learned.validation_loss[history.best]
+    assert same_bits(device.pull().parameters, replay.parameters)
+
+
+def test_validation_without_patience_is_measured_and_changes_nothing(device: Device) -> None:
+    net = network([6, 5, 3])
+    device.flash(net)
+    X, y = samples(net, 12), truth(net, 12)
+    validation = samples(net, 8, seed=5), truth(net, 8, seed=6)
+    learned = device.learn(X, y, epochs=3, learning_rate=0.1, validation=validation)
+    assert len(learned.validation_loss) == len(learned.loss) == 3
+    assert same_bits(device.pull().parameters, learned_on_the_laptop(net, X, y, epochs=3, learning_rate=0.1).parameters)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "hidden", "output", "how"),
+    [
+        ([4, 60, 3], "relu", "softmax", {"optimizer": "adam", "clip_norm": 1.0, "weight_decay": 0.1}),
+        ([4, 60, 3], "tanh", "sigmoid", {"optimizer": "momentum", "batch_size": 3, "clip_norm": 1.0}),
+        ([1, 100, 1], "sigmoid", "linear", {}),
+    ],
+)
+def test_a_device_that_takes_long_is_not_asked_again(
+    device: Device, sizes: list[int], hidden: str, output: str, how: dict[str, Any]
+) -> None:
+    """Full frames of rows whose cost is not in multiply-accumulates, on the core that is slowest at it."""
+    net = network(sizes, output, hidden=hidden)
+    device.flash(net)
+    X, y = samples(net, 70), truth(net, 70)
+    device.decision_function(X)
+    device.learn(X, y, **how)
+    assert device.statistics.retransmissions == 0
+
+
 def test_a_second_device_object_knows_the_model_from_the_device_alone(board: Board) -> None:
     net = network([6, 5, 3])
     with Device.open(board.url) as first:
@@ -199,10 +295,12 @@ def test_verify_tells_another_model(device: Device) -> None:
 
 
 def conversation(device: Device, net: Network, X: Any, y: Any) -> tuple[Any, ...]:
-    """Everything that goes over the line, and what came out."""
+    """Everything that goes over the line, and what came out. A step of Adam taken twice shows in all later ones."""
     flashed = device.flash(net)
     logits = device.decision_function(X)
-    learned = device.learn(X, y, learning_rate=0.02, batch_size=3)
+    learned = device.learn(
+        X, y, 0.02, 2, 3, "adam", schedule="step", validation=(X, y), patience=2, sample_weight=range(1, len(X) + 1)
+    )
     pulled = device.pull()
     return flashed, logits.tobytes(), learned, pulled.parameters.tobytes(), device.info().slots
 
@@ -474,6 +572,53 @@ def test_wrong_shapes_and_labels_are_never_sent(device: Device) -> None:
         nothing_sent(device, error, match, call)
     assert device.predict(X[:0]).shape == (0,)
     assert device.verify(net).generation == 1
+
+
+def refused_ways(net: Network) -> list[tuple[type[NNLiteError], str, dict[str, Any]]]:
+    X, y = samples(net, 6), truth(net, 6)
+    return [
+        (UsageError, "the last 3 layers cannot be trained: the network has 2", {"last_layers": 3}),
+        (UsageError, "patience needs validation data", {"patience": 2}),
+        (UsageError, "the patience must be an integer", {"patience": 0, "validation": (X, y)}),
+        (DataError, "6 samples and 5 sample weights", {"sample_weight": [1] * 5}),
+        (UsageError, "class_weight names the label 'lift'", {"class_weight": {"lift": 2.0}}),
+    ]
+
+
+def test_a_way_of_learning_that_cannot_be_is_refused_before_anything_is_sent(device: Device) -> None:
+    net = network([5, 4, 3])
+    device.flash(net)
+    for error, says, how in refused_ways(net):
+        nothing_sent(device, error, says, lambda how=how: device.learn(samples(net, 6), truth(net, 6), **how))  # type: ignore[misc]
+        device.info()
+    assert device.verify(net).generation == 1
+
+
+def test_validation_data_that_cannot_be_used_leaves_the_model_as_it_was(device: Device) -> None:
+    net = network([5, 4, 3])
+    device.flash(net)
+    X, y = samples(net, 6), truth(net, 6)
+    for validation, says in (
+        ((X, y[:5]), "6 samples and 5"),
+        ((X[:0], y[:0]), "no samples"),
+        ((X, ["x"] * 6), "label"),
+    ):
+        with pytest.raises(DataError, match=f"validation data: .*{says}"):
+            device.learn(X, y, validation=validation)
+    with pytest.raises(UsageError, match="validation must be a pair"):
+        device.learn(X, y, validation=5)  # type: ignore[arg-type]
+    assert device.verify(net).generation == 1
+
+
+def test_an_optimizer_that_the_board_has_no_memory_for_is_named_and_so_is_one_that_fits(device: Device) -> None:
+    """SGD trains the same network on the same board."""
+    net = network([60, 30, 10])
+    device.flash(net)
+    X, y = samples(net, 2), truth(net, 2)
+    says = "RAM: learning by adam with batches of 1 takes .* what would fit: learning by sgd with batches of 1; nothing"
+    nothing_sent(device, DoesNotFitError, says, lambda: device.learn(X, y, optimizer="adam"))
+    device.learn(X, y, optimizer="sgd")
+    assert same_bits(device.pull().parameters, learned_on_the_laptop(net, X, y, epochs=1).parameters)
 
 
 @pytest.mark.parametrize(

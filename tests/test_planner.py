@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_sim import Board
 from nnlite import Network, image, plan
+from nnlite.device import Device
 from nnlite.errors import UsageError
 from nnlite.layout import parameter_count
+from nnlite.link.protocol import LearnSettings
+from nnlite.planner import Learning, learning_bytes
 from nnlite.profile import Profile
+from nnlite.recipe import OPTIMIZERS
 
 MICROBIT = Profile.load("microbit")
 
@@ -120,3 +127,119 @@ def test_an_uno_cannot_hold_the_parameters_of_workload_a_for_learning() -> None:
     assert p.reasons == (
         "RAM: learning by sgd with batches of 1 takes 10,232 bytes, uno has 2,048 in all: 8,184 too many",
     )
+
+
+# ---- what the firmware says that it uses, what it touches, and what is refused
+
+SHAPES = [([5, 6, 4, 3], "softmax"), ([4, 7, 3, 2], "sigmoid"), ([9, 2, 5, 1], "linear"), ([3, 4], "softmax")]
+
+
+@pytest.mark.board("microbit", "microbit2")
+@pytest.mark.parametrize(("sizes", "output"), SHAPES)
+def test_the_arena_of_learning_is_what_the_firmware_uses(device: Device, sizes: list[int], output: str) -> None:
+    """Its answer to LEARN_BEGIN, for everything that memory depends on."""
+    net = Network(sizes, output=output, seed=1)
+    device.flash(net)
+    layers = len(sizes) - 1
+    for optimizer, last_layers, keep, batch_size in itertools.product(
+        OPTIMIZERS, (None, *range(1, layers + 1)), (False, True), (1, 3)
+    ):
+        learning = Learning(batch_size, optimizer, last_layers, keep)
+        settings = LearnSettings(
+            0.05, batch_size, OPTIMIZERS[optimizer], (0.5, 0.5), 1e-7, 0.0, 0.0, last_layers or 0, False, keep
+        )
+        used = device._client.learn_begin(settings)
+        device._client.learn_abort()
+        assert used == sum(learning_bytes(sizes, output, learning).values()), learning
+
+
+@pytest.mark.board("microbit", "microbit2")
+@pytest.mark.parametrize(
+    ("optimizer", "last_layers", "keep"),
+    [("sgd", None, False), ("momentum", None, True), ("adam", None, False), ("adam", 2, True), ("adam", 1, False)],
+)
+@pytest.mark.parametrize("output", ["softmax", "linear"])
+def test_learning_touches_the_bytes_that_are_planned_and_no_more(
+    board: Board, device: Device, optimizer: str, last_layers: int | None, keep: bool, output: str
+) -> None:
+    net = Network([5, 6, 4, 3], hidden="tanh", output=output, seed=1)
+    net.labels = (0, 1, 2) if output == "softmax" else None
+    device.flash(net)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(6, 5))
+    y = [0, 1, 2] * 2 if output == "softmax" else rng.normal(size=(6, 3))
+    validation = {"validation": (X, y), "patience": 2} if keep else {}
+    board.poison("arena")
+    device.learn(X, y, epochs=2, batch_size=2, optimizer=optimizer, last_layers=last_layers, **validation)  # type: ignore[arg-type]
+    answer = plan(net, board.profile, True, 2, optimizer, last_layers, keep)
+    assert answer.ram_bytes == board.profile.firmware.static_bytes + board.touched("arena")
+
+
+def test_every_share_of_adams_memory_has_a_name() -> None:
+    """5-6-4-3, the last two layers, batches of 2, counted by hand: 43 parameters, records of 6 + 7, 6 the widest."""
+    net = Network([5, 6, 4, 3], output="linear")
+    ram = plan(net, MICROBIT, True, 2, "adam", 2, True).to_dict()["parts"]["ram"]
+    del ram["firmware"]
+    assert ram == {
+        "parameters": 4 * 43,
+        "parameters set aside": 4 * 43,
+        "state of adam": 4 * (2 + 2 * 43),
+        "inputs": 4 * 2 * 6,
+        "activations X": 4 * 2 * 7,
+        "gradients dA": 4 * 2 * 7,
+        "targets": 4 * 3,
+        "frozen layers": 4 * 2 * 6,
+    }
+
+
+@pytest.mark.parametrize(
+    ("sizes", "how", "says", "fitting"),
+    [
+        ([64, 32, 10], {"optimizer": "adam"}, "learning by adam with batches of 1 takes", {"optimizer": "sgd"}),
+        ([20, 40, 10], {"optimizer": "adam"}, "learning by adam with batches of 1 takes", {"optimizer": "momentum"}),
+        (
+            [64, 32, 10],
+            {"optimizer": "sgd", "keep": True},
+            "learning by sgd, the best parameters set aside, with batches of 1 takes",
+            {"optimizer": "sgd"},
+        ),
+        (
+            [100, 50, 10],
+            {"optimizer": "adam"},
+            "learning by adam with batches of 1 takes",
+            {"optimizer": "adam", "last_layers": 1},
+        ),
+        (
+            [100, 30, 20, 10],
+            {"optimizer": "adam", "last_layers": 2, "batch_size": 2_000},
+            "learning in the last 2 layers by adam with batches of 2000 takes",
+            {"optimizer": "adam", "last_layers": 2, "batch_size": 1},
+        ),
+    ],
+)
+def test_what_is_too_much_for_learning_is_named_and_so_is_what_would_fit(
+    sizes: list[int], how: dict[str, Any], says: str, fitting: dict[str, Any]
+) -> None:
+    p = plan(Sized(sizes), MICROBIT, True, **how)
+    assert p.fits is False
+    assert p.reasons[0].startswith(f"RAM: {says} ")
+    assert plan(Sized(sizes), MICROBIT, True, **fitting).fits
+    if how.get("batch_size", 1) == 1:
+        assert p.reasons[-1] == f"what would fit: {Learning(**fitting).description}"
+    else:
+        assert p.reasons[-1].startswith("what would fit: batches of ")
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"optimizer": "rmsprop"}, "the optimizer must be sgd, momentum, adam, not 'rmsprop'"),
+        ({"optimizer": ["sgd"]}, "the optimizer must be"),
+        ({"last_layers": 0}, "the last layers to train must be an integer from 1 to 2"),
+        ({"last_layers": 3}, "the last layers to train must be an integer from 1 to 2"),
+        ({"last_layers": 1.5}, "the last layers to train must be"),
+    ],
+)
+def test_a_way_to_learn_that_cannot_be_is_refused(how: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        plan(Network([3, 4, 2]), MICROBIT, learn=True, **how)
