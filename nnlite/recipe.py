@@ -18,7 +18,7 @@ from nnlite.errors import UsageError
 if TYPE_CHECKING:
     from nnlite.kernels.step import Rule
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "Recipe", "check_optimizer", "check_recipe"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "Recipe", "check_float32", "check_optimizer", "check_recipe"]
 
 #: name -> its number on the link and in the kernels
 OPTIMIZERS = {"sgd": 0, "momentum": 1, "adam": 2}
@@ -110,7 +110,7 @@ def check_recipe(
     """
     epochs = check_integer("epochs", epochs, 1)
     batch_size = check_batch_size(batch_size)
-    rate = _float("the learning rate", learning_rate)
+    rate = check_float32("the learning rate", learning_rate)
     if not 0 < rate < np.inf:
         raise UsageError(f"the learning rate must be a positive finite float32, not {learning_rate!r}")
     optimizer = check_optimizer(optimizer)
@@ -127,7 +127,7 @@ def check_recipe(
             f"weight decay {decay:g} at a learning rate of {rate:g} would turn the weights over in one step; "
             "their product must be below 1"
         )
-    clip = np.float32(0.0) if clip_norm is None else _float("the norm to clip at", clip_norm)
+    clip = np.float32(0.0) if clip_norm is None else check_float32("the norm to clip at", clip_norm)
     if clip_norm is not None and not 0 < clip < np.inf:
         raise UsageError(f"the norm to clip at must be a positive finite float32, not {clip_norm!r}")
     if not isinstance(schedule, str) or schedule not in SCHEDULES:
@@ -160,7 +160,13 @@ def check_optimizer(optimizer: Any) -> str:
     return optimizer
 
 
-def _float(what: str, value: Any) -> np.float32:
+def check_float32(what: str, value: Any) -> np.float32:
+    """A number from outside as a float32, infinite where that is too small for it.
+
+    Raises
+    ------
+    UsageError : it is no number; `what` says of what.
+    """
     if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
         raise UsageError(f"{what} must be a number, not {value!r}")
     try:
@@ -171,7 +177,7 @@ def _float(what: str, value: Any) -> np.float32:
 
 
 def _share(what: str, value: Any) -> np.float32:
-    share = _float(what, value)
+    share = check_float32(what, value)
     if not 0 <= share < 1:
         raise UsageError(f"{what} must be from 0 to below 1, not {value!r}")
     return share

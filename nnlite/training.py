@@ -17,7 +17,7 @@ from nnlite import layout
 from nnlite.checks import check_integer
 from nnlite.errors import DataError, DivergedError, UsageError
 from nnlite.network import Floats, Label, Network, as_array, as_samples, check_labels, check_network
-from nnlite.recipe import Recipe, check_recipe
+from nnlite.recipe import Recipe, check_float32, check_recipe
 
 __all__ = [
     "EarlyStopping",
@@ -219,10 +219,11 @@ def sample_weights(
         weights *= as_samples(given[:, None], 1, ["sample weight"], "sample weights")[:, 0]
     if class_weight is not None:
         weights *= _class_weights(class_weight, classes, labels)
-    rounded = weights.astype(np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = weights.astype(np.float32)
     bad = np.flatnonzero(~(np.isfinite(rounded) & (rounded >= 0)))
     if bad.size:
-        raise DataError(f"row {bad[0]}: its weight is {weights[bad[0]]}; weights are finite and not below 0")
+        raise DataError(f"row {bad[0]}: its weight is {weights[bad[0]]:g}; weights are finite and not below 0")
     return rounded
 
 
@@ -241,10 +242,8 @@ def _class_weights(
     unknown = next((label for label in class_weight if label not in names), None)
     if unknown is not None:
         raise UsageError(f"class_weight names the label {unknown!r}; the model has {', '.join(map(str, names))}")
-    for label, weight in class_weight.items():
-        if not isinstance(weight, int | float | np.integer | np.floating) or isinstance(weight, bool):
-            raise UsageError(f"the class weight of {label!r} must be a number, not {weight!r}")
-    return np.array([class_weight.get(names[n], 1.0) for n in classes.tolist()], np.float64)
+    given = {label: check_float32(f"the class weight of {label!r}", weight) for label, weight in class_weight.items()}
+    return np.array([given.get(names[n], 1.0) for n in classes.tolist()], np.float64)
 
 
 def _accuracy(net: Network, samples: Floats, classes: npt.NDArray[np.int64]) -> float:

@@ -12,7 +12,7 @@ import pytest
 from nnlite import Network, train
 from nnlite.errors import DataError, DivergedError, UsageError
 from nnlite.recipe import check_recipe
-from nnlite.training import Epoch, encode_labels, encode_targets
+from nnlite.training import EarlyStopping, Epoch, encode_labels, encode_targets
 
 Floats = npt.NDArray[np.float32]
 
@@ -343,3 +343,202 @@ def test_read_only_and_strided_samples_are_taken() -> None:
     train(plain, X, y, epochs=1, progress=False)
     train(strided, wide, y, epochs=1, progress=False)
     assert plain.parameters.tobytes() == strided.parameters.tobytes()
+
+
+# ---- sigmoid outputs, weights, layers that stay, the best epoch
+
+
+def _answers(rows: int = 60) -> tuple[Floats, Floats]:
+    """Two questions with yes or no for an answer, each its own."""
+    X = np.random.default_rng(3).normal(size=(rows, 2)).astype(np.float32)
+    return X, (X > 0).astype(np.float32)
+
+
+def test_several_answers_that_may_be_right_at_once_are_learned() -> None:
+    X, y = _answers()
+    net = Network([2, 6, 2], hidden="tanh", output="sigmoid", seed=1)
+    history = train(net, X, y, epochs=60, learning_rate=0.1, progress=False)
+    assert history.loss[-1] < 0.2 < history.loss[0]
+    assert history.accuracy == (None,) * 60
+    assert net.labels is None
+    probabilities, answers = net.predict_proba(X), net.predict(X)
+    assert np.mean(answers == y) > 0.97
+    assert answers.dtype == np.int64
+    assert np.array_equal(answers, probabilities > 0.5)
+    assert np.all((probabilities > 0) & (probabilities < 1))
+    assert np.array_equal(net.decide(net.decision_function(X)), answers)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([[0, 1], [1, 2]], r"row 1: target 1 is 2.0; a sigmoid's are from 0 to 1"),
+        ([[0, 1], [-0.5, 2]], "row 1: target 0 is -0.5"),
+        ([[0, 1], [np.nan, 1]], "row 1, column 0 .'target'. is nan"),
+        ([0, 1], "targets have the shape"),
+        ([["a", "b"], ["c", "d"]], "targets are not a table of numbers"),
+        ([[0, 1]], "2 samples and 1 targets"),
+    ],
+)
+def test_targets_that_a_sigmoid_cannot_have(y: Any, message: str) -> None:
+    net = Network([2, 2], output="sigmoid", seed=0)
+    before = _state(net)
+    with pytest.raises(DataError, match=message):
+        train(net, [[0.0, 1.0], [1.0, 0.0]], y, progress=False)
+    assert _state(net) == before
+
+
+@pytest.mark.parametrize(
+    ("output", "loss"), [("softmax", "cross_entropy"), ("sigmoid", "binary_cross_entropy"), ("linear", "mse")]
+)
+def test_each_output_has_its_own_loss(output: str, loss: str) -> None:
+    X, answers = _answers(9)
+    y: Any = answers[:, 0].astype(int) if output == "softmax" else answers
+    train(Network([2, 2], output=output), X, y, epochs=1, loss=loss, progress=False)
+    for other in ({"cross_entropy", "binary_cross_entropy", "mse"} - {loss}) | {"mae"}:
+        with pytest.raises(UsageError, match=f"the loss of a {output} network is {loss}, not '{other}'"):
+            train(Network([2, 2], output=output), X, y, epochs=1, loss=other, progress=False)
+
+
+def _trained(X: Any, y: Any, **how: Any) -> bytes:
+    net = Network([2, 5, 3], seed=2)
+    net.labels = ("blue", "green", "red")
+    train(net, X, y, **({"epochs": 2, "shuffle": False, "standardize": False, "progress": False} | how))
+    return net.parameters.tobytes()
+
+
+def test_weights_of_one_change_nothing_and_others_do() -> None:
+    X, y = _blobs(12)
+    X /= 100
+    plain = _trained(X, y)
+    assert _trained(X, y, sample_weight=np.ones(12)) == plain
+    assert _trained(X, y, class_weight={"red": 1.0}) == plain
+    assert _trained(X, y, class_weight="balanced") == plain, "there are four of each"
+    assert _trained(X, y, class_weight={"red": 2.0}) == _trained(X, y, sample_weight=np.where(y == "red", 2.0, 1.0))
+    assert _trained(X, y, class_weight={"red": 2.0}) != plain
+
+
+def test_balanced_weights_are_samples_over_classes_times_their_samples() -> None:
+    X, y = _blobs(12)
+    few = np.arange(12) < 9  # three red, three green, three blue, and two red ones and a green one more
+    few[[9, 10]] = True
+    X, y = X[few] / 100, y[few]
+    counts = {label: int(np.sum(y == label)) for label in ("red", "green", "blue")}
+    assert len(set(counts.values())) > 1
+    by_hand = [len(y) / (3 * counts[label]) for label in y.tolist()]
+    assert _trained(X, y, class_weight="balanced") == _trained(X, y, sample_weight=by_hand)
+    both = _trained(X, y, class_weight="balanced", sample_weight=[2.0] * len(y))
+    assert both == _trained(X, y, sample_weight=[2.0 * weight for weight in by_hand])
+
+
+def test_a_sample_of_no_weight_is_not_learned_from() -> None:
+    """With batches of 1 its step is of length 0."""
+    X, y = _blobs(12)
+    X /= 100
+    without = np.arange(12) != 5
+    assert _trained(X, y, sample_weight=without.astype(float)) == _trained(X[without], y[without])
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "message"),
+    [
+        ({"sample_weight": [1.0] * 8}, DataError, "9 samples and 8 sample weights"),
+        ({"sample_weight": [[1.0]] * 9}, DataError, r"sample weights have the shape \(9, 1\); one weight a sample"),
+        ({"sample_weight": 2.0}, DataError, r"sample weights have the shape \(\)"),
+        ({"sample_weight": ["a"] * 9}, DataError, "sample weights are not a table of numbers"),
+        ({"sample_weight": [1.0] * 4 + [np.nan] + [1.0] * 4}, DataError, r"row 4, column 0 \('sample weight'\) is nan"),
+        ({"sample_weight": [1.0] * 4 + [-1.0] + [1.0] * 4}, DataError, "row 4: its weight is -1; .* not below 0"),
+        ({"sample_weight": [1e30] * 9, "class_weight": {"red": 1e30}}, DataError, "row 0: its weight is 1e[+]60"),
+        ({"class_weight": {"pink": 1.0}}, UsageError, "names the label 'pink'; the model has blue, green, red"),
+        ({"class_weight": {"red": "much"}}, UsageError, "class weight of 'red' must be a number, not 'much'"),
+        ({"class_weight": {"red": None}}, UsageError, "class weight of 'red' must be a number, not None"),
+        ({"class_weight": {"red": 10**400}}, DataError, "row 0: its weight is inf"),
+        ({"class_weight": {"red": -1.0}}, DataError, "row 0: its weight is -1;"),
+        ({"class_weight": "even"}, UsageError, "class_weight must be a dict of labels and weights, or 'balanced'"),
+        ({"class_weight": [1.0, 2.0]}, UsageError, "class_weight must be a dict"),
+        ({"patience": 3}, UsageError, "patience needs validation data to watch"),
+        ({"patience": 0, "validation": _blobs(9)}, UsageError, "the patience must be an integer from 1"),
+        ({"patience": 1.5, "validation": _blobs(9)}, UsageError, "the patience must be an integer"),
+        ({"last_layers": 2}, UsageError, "the last 2 layers cannot be trained: the network has 1"),
+    ],
+)
+def test_weights_and_patience_that_cannot_be(how: dict[str, Any], error: type[Exception], message: str) -> None:
+    net = Network([2, 3], seed=0)
+    before = _state(net)
+    with pytest.raises(error, match=message):
+        train(net, **_broken(**how))
+    assert _state(net) == before
+
+
+def test_class_weights_go_with_classes() -> None:
+    X, y = _answers(9)
+    for output in ("sigmoid", "linear"):
+        with pytest.raises(UsageError, match="class weights go with a softmax output"):
+            train(Network([2, 2], output=output), X, y, class_weight="balanced", progress=False)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("last_layers", [1, 2, 3])
+def test_layers_that_are_not_trained_stay_as_they_are(optimizer: str, last_layers: int) -> None:
+    X, y = _blobs()
+    net = Network([2, 4, 4, 3], hidden="tanh", seed=1)
+    before = net.copy()
+    how = {"weight_decay": 0.1, "clip_norm": 1.0, "batch_size": 4}
+    train(net, X, y, epochs=2, optimizer=optimizer, last_layers=last_layers, progress=False, **how)  # type: ignore[arg-type]
+    for n in range(3):
+        same = net.weights[n].tobytes() == before.weights[n].tobytes()
+        assert same == (n < 3 - last_layers)
+        assert (net.biases[n].tobytes() == before.biases[n].tobytes()) == same
+    whole = before.copy()
+    train(whole, X, y, epochs=2, optimizer=optimizer, progress=False, **how)  # type: ignore[arg-type]
+    assert (whole.parameters.tobytes() == net.parameters.tobytes()) == (last_layers == 3)
+
+
+def test_the_best_epoch_is_kept_and_training_ends_when_patience_does() -> None:
+    """What is kept is what a training of just so many epochs comes to."""
+    X, y = _blobs(30)
+    how: dict[str, Any] = {"shuffle": False, "learning_rate": 0.3, "optimizer": "adam", "progress": False}
+    validation = (X + np.random.default_rng(1).normal(size=X.shape) * 30, np.roll(y, 1))
+    net, replay = Network([2, 8, 3], seed=1), Network([2, 8, 3], seed=1)
+    history = train(net, X, y, epochs=50, validation=validation, patience=3, **how)
+    losses = [epoch.validation_loss for epoch in history.epochs]
+    assert history.best == losses.index(min(losses)) == len(losses) - 4  # type: ignore[type-var]
+    train(replay, X, y, epochs=history.best + 1, **how)
+    assert net.parameters.tobytes() == replay.parameters.tobytes()
+    assert net.training_record is not None
+    assert net.training_record["epochs"] == len(losses) < 50
+    assert net.training_record["loss"] == history.loss[history.best]
+
+
+def test_without_patience_the_last_epoch_is_the_one() -> None:
+    X, y = _blobs(30)
+    net = Network([2, 4, 3], seed=1)
+    history = train(net, X, y, epochs=4, optimizer="momentum", validation=(X, np.roll(y, 1)), progress=False)
+    assert (history.best, len(history.epochs)) == (3, 4)
+    assert net.training_record is not None
+    assert net.training_record | {"loss": None} == {
+        "epochs": 4,
+        "batch_size": 1,
+        "learning_rate": float(np.float32(0.05)),
+        "optimizer": "momentum",
+        "seed": 0,
+        "samples": 30,
+        "loss": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("losses", "better", "over", "best"),
+    [
+        ([3.0, 2.0, 2.0, 1.0], [1, 1, 0, 1], [0, 0, 0, 0], 3),
+        ([3.0, 3.0, 3.0], [1, 0, 0], [0, 0, 1], 0),
+        ([np.inf, np.nan, 5.0, np.nan, np.inf], [1, 0, 1, 0, 0], [0, 0, 0, 0, 1], 2),
+        ([np.nan, np.inf, np.nan], [1, 0, 0], [0, 0, 1], 0),
+    ],
+)
+def test_early_stopping(losses: list[float], better: list[int], over: list[int], best: int) -> None:
+    watch = EarlyStopping(2)
+    for loss, is_better, is_over in zip(losses, better, over, strict=True):
+        assert watch.is_better(loss) == bool(is_better)
+        assert watch.is_over == bool(is_over)
+    assert watch.best == best

@@ -116,7 +116,10 @@ def train(
     net.save(output)
     if as_json:
         accuracy = history.accuracy if classes else None
-        print_json({"sizes": net.sizes, "loss": history.loss, "accuracy": accuracy, "model": str(output)})
+        losses: dict[str, list[float | None]] = {"loss": list(history.loss)}
+        if held_out is not None:
+            losses["validation_loss"] = [epoch.validation_loss for epoch in history.epochs]
+        print_json({"sizes": net.sizes} | losses | {"accuracy": accuracy, "model": str(output)})
     note(f"saved {output}", quiet)
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from firmware_sim import Board
 from nnlite.cli import run
+from nnlite.data import read_table
 from nnlite.network import Network, load
+from nnlite.training import train
 from tests.cli.command import nnlite, refused
 from tests.cli.conftest import FEATURES, LABELS
 
@@ -84,6 +86,52 @@ def test_run_of_a_regression_prints_its_outputs(board: Board, folder: Path, caps
     assert (answer["labels"], np.shape(answer["outputs"])) == (None, (30, 2))
 
 
+def test_run_of_a_sigmoid_network_prints_its_probabilities(board: Board, folder: Path, capsys: Capsys) -> None:
+    net = Network([3, 4, 2], hidden="tanh", output="sigmoid", seed=1)
+    net.save("sigmoid.safetensors")
+    X = np.loadtxt("unlabelled.csv", np.float32, delimiter=",", skiprows=1, encoding="utf-8")
+    assert run(["flash", "sigmoid.safetensors", "--port", board.url, "-q"]) == 0
+    assert run(["run", "unlabelled.csv", "--port", board.url]) == 0
+    rows = [list(map(float, line.split(","))) for line in capsys.readouterr().out.splitlines()]
+    assert np.array_equal(np.array(rows, np.float32), net.predict_proba(X))
+    assert run(["run", "unlabelled.csv", "--port", board.url, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["labels"], answer["probabilities"]) == (None, rows)
+
+
+def test_learn_with_every_option(loaded: Board, capsys: Capsys) -> None:
+    """What the board then has is what the library makes of the same arguments on the laptop."""
+    how = ["--optimizer", "adam", "--last-layers", "1", "--validate", "data.csv", "--patience", "2", "--epochs", "4",
+           "--weight-decay", "0.01", "--clip-norm", "1.5", "--schedule", "step", "--class-weight", "balanced",
+           "--batch-size", "4", "--learning-rate", "0.3"]  # fmt: skip
+    assert run(["learn", "data.csv", "--target", "state", *how, "--port", loaded.url, "--json"]) == 0
+    learned = json.loads(capsys.readouterr().out)
+    net = load("m.safetensors")
+    table = read_table("data.csv", "state", net.features, True)
+    history = train(
+        net,
+        table.X,
+        table.truth,
+        epochs=4,
+        batch_size=4,
+        learning_rate=0.3,
+        optimizer="adam",
+        shuffle=False,
+        validation=(table.X, table.truth),
+        progress=False,
+        weight_decay=0.01,
+        clip_norm=1.5,
+        schedule="step",
+        last_layers=1,
+        class_weight="balanced",
+        patience=2,
+    )
+    assert learned.keys() == MODEL_KEYS | {"loss", "validation_loss"}
+    assert learned["validation_loss"] == [epoch.validation_loss for epoch in history.epochs]
+    net.save("same.safetensors")
+    assert run(["verify", "same.safetensors", "--port", loaded.url, "-q"]) == 0
+
+
 def test_run_does_not_fetch_the_parameters(board: Board, folder: Path) -> None:
     """Those of a real network may be 100 kB, ten seconds of the line; here they are 7 kB."""
     Network([3, 250, 3], seed=1).save("wide.safetensors")
@@ -107,6 +155,9 @@ def test_rollback_and_quiet(loaded: Board, capsys: Capsys) -> None:
 NARROW = "tilt,speed,state\n1,2,at rest\n"
 
 
+LEARN = ["learn", "data.csv", "--target", "state"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -118,6 +169,17 @@ NARROW = "tilt,speed,state\n1,2,at rest\n"
         (["learn", "data.csv", "--target", "state", "--epochs", "0"], 2, "epochs must be"),
         (["learn", "data.csv", "--target", "state", "--batch-size", "999"], 8, "RAM"),
         (["learn", "data.csv", "--target", "state", "--optimizer", "rmsprop"], 2, "optimizer must be sgd"),
+        ([*LEARN, "--momentum", "0.5"], 2, "momentum goes with the optimizer 'momentum'"),
+        ([*LEARN, "--optimizer", "momentum", "--momentum", "nan"], 2, "momentum must be from 0 to below 1"),
+        ([*LEARN, "--weight-decay", "-1"], 2, "weight decay must be from 0 to below 1"),
+        ([*LEARN, "--clip-norm", "-1"], 2, "norm to clip at must be"),
+        ([*LEARN, "--schedule", "linear"], 2, "schedule must be constant, step, cosine"),
+        ([*LEARN, "--last-layers", "0"], 2, "last layers to train must be"),
+        ([*LEARN, "--last-layers", "3"], 2, "the last 3 layers cannot be trained: the network has 2"),
+        ([*LEARN, "--class-weight", "even"], 2, "class_weight must be a dict of labels and weights, or 'balanced'"),
+        ([*LEARN, "--patience", "2"], 2, "patience needs validation data"),
+        ([*LEARN, "--validate", "b.csv"], 9, "b.csv"),
+        ([*LEARN, "--optimizer", "adam", "--batch-size", "999"], 8, "RAM: learning by adam with batches of 999"),
         (["learn", "data.csv", "--target", "state", "--learning-rate", "1e30"], 9, "learning diverged"),
     ],
 )

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from nnlite.cli import run
-from nnlite.network import load
+from nnlite.data import read_table
+from nnlite.network import Network, load
+from nnlite.training import train
 from tests.cli.command import nnlite, refused
 from tests.cli.conftest import FEATURES, LABELS
 
@@ -36,6 +38,56 @@ def test_train_and_evaluate_as_processes(folder: Path) -> None:
     assert answer.keys() == {"samples", "accuracy"}
     assert answer["samples"] == 30
     assert answer["accuracy"] > 0.8
+
+
+def test_train_with_every_option(folder: Path, capsys: Capsys) -> None:
+    """The file holds what the library gives for the same arguments."""
+    how = ["--activation", "tanh", "--optimizer", "adam", "--weight-decay", "0.01", "--clip-norm", "1.5", "--schedule",
+           "cosine", "--class-weight", "balanced", "--validate", "data.csv", "--patience", "2", "--epochs", "6",
+           "--batch-size", "4", "--learning-rate", "0.2", "--seed", "3", "--hidden", "5"]  # fmt: skip
+    assert run(["train", "data.csv", "--target", "state", "-o", "new.safetensors", *how, "--json"]) == 0
+    out, err = capsys.readouterr()
+    answer = json.loads(out)
+    table = read_table("data.csv", "state", None, True)
+    net = Network([3, 5, 3], hidden="tanh", seed=3)
+    history = train(
+        net,
+        table.X,
+        table.truth,
+        epochs=6,
+        batch_size=4,
+        learning_rate=0.2,
+        optimizer="adam",
+        seed=3,
+        validation=(table.X, table.truth),
+        progress=False,
+        weight_decay=0.01,
+        clip_norm=1.5,
+        schedule="cosine",
+        class_weight="balanced",
+        patience=2,
+    )
+    trained = load("new.safetensors")
+    assert (trained.hidden, trained.parameters.tobytes()) == ("tanh", net.parameters.tobytes())
+    assert answer.keys() == {"sizes", "loss", "accuracy", "validation_loss", "model"}
+    assert answer["validation_loss"] == [epoch.validation_loss for epoch in history.epochs]
+    assert f"the parameters of epoch {history.best + 1} are kept" in err
+    how = ["--optimizer", "momentum", "--momentum", "0.5", "--epochs", "2", "--hidden", "5", "-q"]
+    assert run(["train", "data.csv", "--target", "state", "-o", "new.safetensors", *how]) == 0
+    net = Network([3, 5, 3])
+    train(net, table.X, table.truth, epochs=2, optimizer="momentum", momentum=0.5, progress=False)
+    assert load("new.safetensors").parameters.tobytes() == net.parameters.tobytes()
+
+
+def test_evaluate_counts_the_answers_of_a_sigmoid_network(folder: Path, capsys: Capsys) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
+    y = (X > 0).astype(np.int64)
+    net = Network([2, 2], output="sigmoid", seed=1)
+    net.save("s.safetensors")
+    np.savez("s.npz", X=X, y=y)
+    assert run(["evaluate", "s.safetensors", "s.npz", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"samples": 20, "accuracy": float(np.mean(net.predict(X) == y))}
 
 
 def test_quiet_training_says_nothing(folder: Path, capsys: Capsys) -> None:
@@ -127,6 +179,18 @@ def test_npz_with_whole_floats_as_classes(folder: Path, capsys: Capsys) -> None:
         (["--learning-rate", "nan"], 2, "learning rate must be"),
         (["--learning-rate", "1e30"], 9, "epoch 1, sample"),
         (["--optimizer", "rmsprop"], 2, "optimizer must be sgd, momentum, adam, not 'rmsprop'"),
+        (["--activation", "swish"], 2, "hidden must be one of relu, leaky_relu, sigmoid, tanh, not 'swish'"),
+        (["--momentum", "0.5"], 2, "momentum goes with the optimizer 'momentum', not with 'sgd'"),
+        (["--optimizer", "momentum", "--momentum", "1"], 2, "momentum must be from 0 to below 1"),
+        (["--weight-decay", "1"], 2, "weight decay must be from 0 to below 1"),
+        (["--clip-norm", "0"], 2, "norm to clip at must be a positive finite float32"),
+        (["--schedule", "linear"], 2, "schedule must be constant, step, cosine, not 'linear'"),
+        (["--class-weight", "even"], 2, "class_weight must be a dict of labels and weights, or 'balanced', not 'even'"),
+        (["--patience", "2"], 2, "patience needs validation data"),
+        (["--patience", "0", "--validate", "data.csv"], 2, "patience must be an integer from 1"),
+        (["--validate", "gone.csv"], 2, "gone.csv: No such file"),
+        (["--validate", "unlabelled.csv"], 9, "unlabelled.csv has no column 'state'"),
+        (["--regression", "--class-weight", "balanced"], 9, "not a number"),
         (["--seed", "-1"], 2, "seed must be"),
         (["--board", "nano"], 2, "no board 'nano'"),
         (["--hidden", "65535,65535"], 2, "a network may have 67,108,864; use smaller sizes"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnlite.cli import run
+from nnlite.planner import Learning, learning_bytes
 from nnlite.profile import Profile, profile_names
 from tests.cli.command import nnlite, refused
 
@@ -61,6 +62,19 @@ def test_plan_says_what_would_fit(capsys: Capsys) -> None:
     assert capsys.readouterr().out == "It fits.\n"
 
 
+def test_plan_of_a_way_to_learn(folder: Path, capsys: Capsys) -> None:
+    """The parts are the library's; what does not fit is named with what would."""
+    how = ["--learn", "--optimizer", "adam", "--last-layers", "1", "--batch-size", "3", "--keep"]
+    assert run(["plan", "m.safetensors", "--board", "microbit", *how, "--json"]) == 0
+    ram = json.loads(capsys.readouterr().out)["parts"]["ram"]
+    expected = learning_bytes((3, 5, 3), "softmax", Learning(3, "adam", 1, True))
+    assert {name: size for name, size in ram.items() if name != "firmware"} == {n: b for n, b in expected.items() if b}
+    assert run(["plan", "--sizes", "64,32,10", "--board", "microbit", "--learn", "--optimizer", "adam"]) == 8
+    out = capsys.readouterr().out
+    assert "RAM: learning by adam with batches of 1 takes" in out
+    assert "what would fit: learning by sgd with batches of 1" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -74,6 +88,9 @@ def test_plan_says_what_would_fit(capsys: Capsys) -> None:
         (["--sizes", "3,65536", "--board", "microbit"], 2, "not [3, 65536]"),
         (["--sizes", "3,x", "--board", "microbit"], 2, "--sizes takes sizes such as"),
         (["--sizes", "3,4", "--board", "microbit", "--batch-size", "0"], 2, "batch size"),
+        (["--sizes", "3,4", "--board", "microbit", "--optimizer", "rmsprop"], 2, "optimizer must be sgd, momentum"),
+        (["--sizes", "3,4,2", "--board", "microbit", "--last-layers", "3"], 2, "last layers to train must be"),
+        (["--sizes", "3,4,2", "--board", "microbit", "--last-layers", "0"], 2, "last layers to train must be"),
         (["gone.safetensors", "--board", "microbit"], 2, "gone.safetensors: No such file"),
         (["data.csv", "--board", "microbit"], 9, "data.csv is not a model file"),
     ],
