@@ -17,7 +17,8 @@ from nnlite.link.wire import Region
 from nnlite.network import Floats, Network, as_samples
 from nnlite.recipe import Recipe
 from nnlite.streams import Shape, learn_rows, training_rows
-from nnlite.training import encode_truth, mean_loss, sample_weights
+from nnlite.targets import encode_truth, sample_weights
+from nnlite.training import mean_loss
 
 __all__ = ["HeldOut", "LearningRun", "rows_to_learn"]
 

@@ -12,7 +12,8 @@ import pytest
 from nnlite import Network, train
 from nnlite.errors import DataError, DivergedError, UsageError
 from nnlite.recipe import check_recipe
-from nnlite.training import EarlyStopping, Epoch, encode_labels, encode_targets
+from nnlite.targets import encode_labels, encode_targets
+from nnlite.training import EarlyStopping, Epoch
 
 Floats = npt.NDArray[np.float32]
 

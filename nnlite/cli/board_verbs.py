@@ -289,7 +289,7 @@ def learn(
     Example:
       nnlite learn mine.csv --target state --epochs 5 --learning-rate 0.02
     """
-    from nnlite.training import encode_labels
+    from nnlite.targets import encode_labels
 
     net = _load_like(like)
     table = _read(data, target, net, labelled=True)

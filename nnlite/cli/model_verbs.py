@@ -174,7 +174,7 @@ def evaluate(
 
     from nnlite.data import read_table
     from nnlite.network import load
-    from nnlite.training import encode_labels, encode_targets
+    from nnlite.targets import encode_labels, encode_targets
 
     net = load(model)
     table = read_table(data, target, net.features, labelled=True)
