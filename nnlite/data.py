@@ -123,6 +123,8 @@ def read_table(
     if source == "shoulder":
         return _shoulder("exercise" if labelled and target is None else target, features)
     path = check_path(source)
+    if path.is_char_device() or path.is_block_device():  # /dev/zero has no end
+        raise PathError(f"cannot read the data {path}: it is a device; name a file that can be read")
     try:
         content = path.read_bytes()
     except OSError as error:

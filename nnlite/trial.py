@@ -70,7 +70,8 @@ class Trial:
     ) -> Iterator[Rehearsal]:
         """Train on the device as `Device.learn` does; gives each epoch as it ends, commits nothing.
 
-        The network on trial is the same before and after.
+        The network on trial is the same before and after. Nothing is checked or sent before the first epoch is asked
+        for; a run that is not looked at to its end is dropped by the device when the trial ends.
 
         Raises
         ------

@@ -62,6 +62,8 @@ def _carry_out(arguments: list[str]) -> int:
         raise BrokenPipeError from None  # what typer makes of one, whatever else it is asked for
     except OSError as error:
         # Files and ports are met elsewhere, and become our errors there; what is left is the output.
+        if os.name == "nt" and error.errno == errno.EINVAL:  # what Windows makes of a reader that has gone
+            raise BrokenPipeError from None
         if error.filename is not None or error.errno not in _FULL:
             raise
         _drop_output()

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 
 from serial.tools import list_ports
@@ -58,7 +59,9 @@ def vanished(error: OSError, heard: bool) -> PortError:
 
 
 def _permission(url: str) -> str:
-    """What would let this user in: the group that owns the device, or a rule for udev."""
+    """What would let this user in: the group that owns the device, or, where there is udev, a rule for it."""
+    if sys.platform != "linux":
+        return "Ask whoever administers this computer for access to it"
     group = _group(url)
     join = f"Join its group: sudo usermod -aG {group} $USER, then log out and in again. Or l" if group else "L"
     return f"{join}et everybody at this computer in: put {_udev_rule(url)} into {_RULES} and plug the board in again"
