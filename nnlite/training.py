@@ -256,7 +256,7 @@ class _Run:
         self._rows = _features(net, samples, frozen), classes, targets, weights
         self.trained = net.parameters[layout.parameter_count(net.sizes[: frozen + 1]) :]
         batch = min(how.batch_size, samples.shape[0])
-        self._records = np.empty((batch, activation_count(self._shape)), np.float32)
+        self._records = np.zeros((batch, activation_count(self._shape)), np.float32)
         self._gradients = np.empty((batch, gradient_count(self._shape)), np.float32)
         self._state = np.empty(state_count(self._shape, how.optimizer_number), np.float32)
         begin_state(self._state, how.optimizer_number)
@@ -280,7 +280,7 @@ class _Run:
             )
 
     def _what_diverged(self) -> str:
-        """The first parameter that is not finite, else the first output, else that there is something."""
+        """The first parameter that is not finite, else the first value of a sample, else that there is something."""
         layers = list(zip(self._net.weights, self._net.biases, strict=True))
         for n, layer in list(enumerate(layers))[self._frozen :]:
             for name, values in zip(("weight", "bias"), layer, strict=True):
@@ -288,10 +288,14 @@ class _Run:
                 if bad.size:
                     at = ", ".join(map(str, bad[0].tolist()))
                     return f"{name} {at} of layer {n + 1} became {values[tuple(bad[0])]}"
-        logits = self._records[:, -self._net.sizes[-1] :]
-        bad = np.argwhere(~np.isfinite(logits))
-        if bad.size:
-            return f"output {bad[0][1]} became {logits[tuple(bad[0])]}"
+        first, last = 0, len(self._net.sizes) - 1
+        for n in range(self._frozen, last + 1):
+            values = self._records[:, first : first + self._net.sizes[n]]
+            first += self._net.sizes[n]
+            bad = np.argwhere(~np.isfinite(values))
+            if bad.size:
+                what = f"output {bad[0][1]}" if n == last else f"value {bad[0][1]} of layer {n}"
+                return f"{what} became {values[tuple(bad[0])]}"
         return f"the gradient, or what {self._how.optimizer} keeps of it, is no longer finite"
 
 

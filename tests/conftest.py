@@ -5,4 +5,5 @@ from __future__ import annotations
 from hypothesis import settings
 
 settings.register_profile("nnlite", deadline=None)  # on top of Hypothesis' own, which differs under CI
+settings.register_profile("extremes", deadline=None, max_examples=10_000)  # tests/test_extremes.py
 settings.load_profile("nnlite")
