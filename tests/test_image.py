@@ -57,12 +57,13 @@ def test_an_image_byte_by_byte() -> None:
 
 @given(
     sizes=st.lists(st.integers(1, 12), min_size=2, max_size=17),
-    output=st.sampled_from(["softmax", "linear"]),
+    hidden=st.sampled_from(["relu", "leaky_relu", "sigmoid", "tanh"]),
+    output=st.sampled_from(["softmax", "sigmoid", "linear"]),
     standardised=st.booleans(),
     kind=st.sampled_from(["none", "text", "integers"]),
 )
-def test_round_trip(sizes: list[int], output: str, standardised: bool, kind: str) -> None:
-    net = Network(sizes, output=output, seed=3)
+def test_round_trip(sizes: list[int], hidden: str, output: str, standardised: bool, kind: str) -> None:
+    net = Network(sizes, hidden=hidden, output=output, seed=3)
     if standardised:
         net.mean, net.scale = np.arange(sizes[0], dtype=np.float32), np.ones(sizes[0], np.float32)
     labels = {
@@ -118,7 +119,8 @@ FAULTS = [
     (ImageFault.LAYERS, 5, 0),
     (ImageFault.LAYERS, 5, 17),
     (ImageFault.HIDDEN, 6, 0),
-    (ImageFault.OUTPUT, 7, 2),
+    (ImageFault.HIDDEN, 6, 5),
+    (ImageFault.OUTPUT, 7, 3),
     (ImageFault.PARAMETER_TYPE, 8, 1),
     (ImageFault.FLAGS, 9, 3),
     (ImageFault.SIZE, 16, 0),
