@@ -55,7 +55,7 @@ def test_sizes_that_cannot_be(sizes: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"hidden": "tanh"}, {"output": "sigmoid"}, {"seed": -1}, {"seed": 1.5}, {"seed": None}]
+    "arguments", [{"hidden": "swish"}, {"output": "tanh"}, {"seed": -1}, {"seed": 1.5}, {"seed": None}]
 )
 def test_arguments_that_cannot_be(arguments: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(arguments))):
@@ -307,7 +307,7 @@ def _metadata(**changes: str) -> dict[str, str]:
         (_tensors(), _metadata(sizes="[2, 3.5]"), "sizes must be"),
         (_tensors(), _metadata(sizes="[2,"), "cannot be used"),
         (_tensors(), _metadata(sizes="[" * 100_000), "cannot be used"),
-        (_tensors(), _metadata(hidden="tanh"), "hidden must be"),
+        (_tensors(), _metadata(hidden="swish"), "hidden must be"),
         (_tensors(), _metadata(output="absent"), "no 'output'"),
         ({"other": np.zeros(9, np.float32)}, _metadata(), "no 'parameters'"),
         (_tensors(parameters=np.zeros(8, np.float32)), _metadata(), r"not float32 of shape \(9,\)"),
