@@ -55,6 +55,20 @@ class Recipe:
     schedule: str
     last_layers: int | None
 
+    def record(self) -> dict[str, Any]:
+        """The arguments as JSON values, for a model file."""
+        return {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "learning_rate": float(self.learning_rate),
+            "optimizer": self.optimizer,
+            "betas": [float(beta) for beta in self.betas],
+            "weight_decay": float(self.weight_decay),
+            "clip_norm": float(self.clip_norm),
+            "schedule": self.schedule,
+            "last_layers": self.last_layers,
+        }
+
     @property
     def optimizer_number(self) -> int:
         """Of the optimiser, on the link and in the kernels."""

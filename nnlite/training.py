@@ -215,10 +215,9 @@ def train(
     if watch is not None:
         run.trained[:] = kept
     work.training_record = {
+        **how.record(),
         "epochs": len(done),
-        "batch_size": how.batch_size,
-        "learning_rate": float(how.learning_rate),
-        "optimizer": how.optimizer,
+        "kept_epoch": best + 1,
         "seed": seed if shuffle else None,
         "samples": int(samples.shape[0]),
         "loss": done[best].loss if np.isfinite(done[best].loss) else None,
