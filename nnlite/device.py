@@ -64,12 +64,14 @@ class Learned:
     ----------
     loss : mean loss of each epoch, each sample's before the step it took part in.
     validation_loss : mean loss of the validation samples after each epoch; empty without any.
+    best : the epoch whose parameters were committed, counted from 0: the last, or with `patience` the best.
     samples : training steps' samples in all.
     model : the model that now serves.
     """
 
     loss: tuple[float, ...]
     validation_loss: tuple[float, ...]
+    best: int
     samples: int
     model: ServingModel
 
@@ -389,7 +391,8 @@ class Device:
                     self._client.learn_abort()
                 raise
             self._shapes[self._serving.digest] = shape
-            return Learned(tuple(loss), tuple(validation_loss), len(loss) * len(rows), self._serving)
+            best = len(loss) - 1 if watch is None else watch.best
+            return Learned(tuple(loss), tuple(validation_loss), best, len(loss) * len(rows), self._serving)
 
     def pull(self, progress: Progress | None = None) -> Network:
         """Fetch the serving model, standardiser and labels included. Names of features do not travel.

@@ -39,10 +39,13 @@ def rows_to_learn(
     UsageError, DataError : data or weights that cannot be used, or no samples at all.
     """
     samples = as_samples(X, shape.sizes[0])
-    classes, targets = encode_truth(y, shape.output, shape.labels, shape.sizes[-1], len(samples))
+    labels = shape.labels
+    if labels is None and shape.output == "softmax":
+        labels = tuple(range(shape.sizes[-1]))
+    classes, targets = encode_truth(y, shape.output, labels, shape.sizes[-1], len(samples))
     if not samples.size:
         raise DataError("there are no samples to learn from")
-    weights = sample_weights(sample_weight, class_weight, classes, shape.labels, len(samples))
+    weights = sample_weights(sample_weight, class_weight, classes, labels, len(samples))
     return training_rows(shape, samples, classes, targets, weights)
 
 

@@ -329,7 +329,7 @@ def _fits(net: PlannedNetwork, sizes: tuple[int, ...], profile: Profile, learn: 
 
 
 def _lighter(learning: Learning, layers: int) -> Iterator[Learning]:
-    """The same with one thing less, dearest first to do without last."""
+    """The same with one thing less: first what is easiest to do without."""
     if learning.keep:
         yield replace(learning, keep=False)
     for optimizer in _LIGHTER[learning.optimizer]:

@@ -108,7 +108,7 @@ def training_rows(
     Parameters
     ----------
     samples : raw, (samples, inputs).
-    classes, targets, weights : of `nnlite.training.encode_truth` and `sample_weights`.
+    classes, targets, weights : of `nnlite.targets.encode_truth` and `sample_weights`.
     """
     truth = classes.astype("<u4")[:, None] if shape.output == "softmax" else targets.astype("<f4").view("<u4")
     parts = [samples.astype("<f4").view("<u4"), truth]

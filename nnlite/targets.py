@@ -119,7 +119,7 @@ def sample_weights(
     sample_weight : (samples,), or None.
     class_weight : label -> weight, the others 1; or "balanced": samples / (classes * samples of the class).
     classes : (samples,) of a softmax network, else empty.
-    labels : of the network, or None when the classes are the labels.
+    labels : of a softmax network, else None.
     count : of the samples.
 
     Raises
@@ -149,17 +149,16 @@ def sample_weights(
 def _class_weights(
     class_weight: Mapping[Any, float] | str, classes: npt.NDArray[np.int64], labels: tuple[Label, ...] | None
 ) -> npt.NDArray[np.float64]:
-    if not classes.size:
+    if labels is None or not classes.size:
         raise UsageError("class weights go with a softmax output; give sample_weight instead")
-    if class_weight == "balanced":
+    if isinstance(class_weight, str) and class_weight == "balanced":
         counts = np.bincount(classes)
         share: npt.NDArray[np.float64] = classes.size / (np.count_nonzero(counts) * counts[classes])
         return share
     if not isinstance(class_weight, Mapping):
         raise UsageError(f"class_weight must be a dict of labels and weights, or 'balanced', not {class_weight!r}")
-    names = labels if labels is not None else tuple(range(int(classes.max()) + 1))
-    unknown = next((label for label in class_weight if label not in names), None)
+    unknown = next((label for label in class_weight if label not in labels), None)
     if unknown is not None:
-        raise UsageError(f"class_weight names the label {unknown!r}; the model has {', '.join(map(str, names))}")
+        raise UsageError(f"class_weight names the label {unknown!r}; the model has {', '.join(map(str, labels))}")
     given = {label: check_float32(f"the class weight of {label!r}", weight) for label, weight in class_weight.items()}
-    return np.array([given.get(names[n], 1.0) for n in classes.tolist()], np.float64)
+    return np.array([given.get(labels[n], 1.0) for n in classes.tolist()], np.float64)

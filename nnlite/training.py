@@ -133,7 +133,7 @@ def train(
     X : (samples, inputs), raw.
     y : (samples,) labels for softmax; (samples, outputs) targets for linear, and from 0 to 1 for sigmoid.
     epochs, batch_size, learning_rate : a last, smaller batch divides by its own number of samples.
-    optimizer : "sgd", "momentum" or "adam"; what they keep lives for this call.
+    optimizer : "sgd", "momentum" or "adam" (beta1 0.9, beta2 0.999, epsilon 1e-7); what they keep lives for this call.
     loss : None, or the one that goes with the output: "cross_entropy" (softmax), "binary_cross_entropy" (sigmoid),
         "mse" (linear).
     shuffle, seed : a new seeded order each epoch; without, the order given.
@@ -154,6 +154,7 @@ def train(
     Raises
     ------
     UsageError : an argument out of its range.
+    IncompatibleError : another library has changed how this thread computes.
     DataError : data that cannot be used, with row and column; the message says so if it is the validation data.
     DivergedError : a value that is not finite, with its layer. The network is then as it was before the call, as with
         every error.

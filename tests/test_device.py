@@ -219,7 +219,7 @@ def test_early_stopping_is_the_laptops_and_keeps_the_best(device: Device, optimi
     replay = net.copy()
     history = train(replay, X, y, shuffle=False, standardize=False, progress=False, **how)
     learned = device.learn(X, y, **how)
-    assert 0 <= history.best == len(history.epochs) - 3 < 37
+    assert 0 <= learned.best == history.best == len(history.epochs) - 3 < 37
     assert learned.validation_loss == tuple(epoch.validation_loss for epoch in history.epochs)
     assert learned.samples == 12 * len(history.epochs)
     assert min(learned.validation_loss) == learned.validation_loss[history.best]
@@ -592,6 +592,17 @@ def test_a_way_of_learning_that_cannot_be_is_refused_before_anything_is_sent(dev
         nothing_sent(device, error, says, lambda how=how: device.learn(samples(net, 6), truth(net, 6), **how))  # type: ignore[misc]
         device.info()
     assert device.verify(net).generation == 1
+
+
+def test_classes_without_names_are_weighed_by_their_numbers(device: Device) -> None:
+    """Also one that the samples at hand do not have."""
+    net = network([5, 4, 3])
+    net.labels = None
+    device.flash(net)
+    X, y = samples(net, 6), [0, 1] * 3
+    device.learn(X, y, class_weight={0: 2.0, 2: 5.0})
+    train(net, X, y, sample_weight=[2.0, 1.0] * 3, epochs=1, shuffle=False, standardize=False, progress=False)
+    assert same_bits(device.pull().parameters, net.parameters)
 
 
 def test_validation_data_that_cannot_be_used_leaves_the_model_as_it_was(device: Device) -> None:

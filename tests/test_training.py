@@ -457,6 +457,7 @@ def test_a_sample_of_no_weight_is_not_learned_from() -> None:
         ({"class_weight": {"red": -1.0}}, DataError, "row 0: its weight is -1;"),
         ({"class_weight": "even"}, UsageError, "class_weight must be a dict of labels and weights, or 'balanced'"),
         ({"class_weight": [1.0, 2.0]}, UsageError, "class_weight must be a dict"),
+        ({"class_weight": np.array([1.0, 2.0])}, UsageError, "class_weight must be a dict"),
         ({"patience": 3}, UsageError, "patience needs validation data to watch"),
         ({"patience": 0, "validation": _blobs(9)}, UsageError, "the patience must be an integer from 1"),
         ({"patience": 1.5, "validation": _blobs(9)}, UsageError, "the patience must be an integer"),

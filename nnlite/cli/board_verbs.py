@@ -328,6 +328,8 @@ def learn(
         print_json(_model(result.model) | losses)
     else:
         note(f"loss by epoch: {', '.join(f'{loss:.4f}' for loss in result.loss)}", quiet)
+        if patience is not None:
+            note(f"the parameters of epoch {result.best + 1} are kept", quiet)
         note(f"what was learned serves as generation {result.model.generation}", quiet)
 
 
