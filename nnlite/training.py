@@ -280,14 +280,10 @@ class _Run:
             )
 
     def _what_diverged(self) -> str:
-        """The first parameter that is not finite, else the first value of a sample, else that there is something."""
-        layers = list(zip(self._net.weights, self._net.biases, strict=True))
-        for n, layer in list(enumerate(layers))[self._frozen :]:
-            for name, values in zip(("weight", "bias"), layer, strict=True):
-                bad = np.argwhere(~np.isfinite(values))
-                if bad.size:
-                    at = ", ".join(map(str, bad[0].tolist()))
-                    return f"{name} {at} of layer {n + 1} became {values[tuple(bad[0])]}"
+        """The first parameter that is not finite, else the first value of a sample, else what the optimiser keeps."""
+        lost = np.flatnonzero(~np.isfinite(self.trained))
+        if lost.size:
+            return f"{self._name(int(lost[0]))} became {self.trained[lost[0]]}"
         first, last = 0, len(self._net.sizes) - 1
         for n in range(self._frozen, last + 1):
             values = self._records[:, first : first + self._net.sizes[n]]
@@ -296,7 +292,23 @@ class _Run:
             if bad.size:
                 what = f"output {bad[0][1]}" if n == last else f"value {bad[0][1]} of layer {n}"
                 return f"{what} became {values[tuple(bad[0])]}"
-        return f"the gradient, or what {self._how.optimizer} keeps of it, is no longer finite"
+        lost = np.flatnonzero(~np.isfinite(self._state))
+        if lost.size:  # the state ends with as many numbers as there are parameters, once or twice
+            name = self._name((int(lost[0]) - self._state.size) % self.trained.size)
+            return f"what {self._how.optimizer} keeps for {name} became {self._state[lost[0]]}"
+        return "the norm of the gradient over all layers is no longer finite"
+
+    def _name(self, at: int) -> str:
+        """Of a parameter, by its place among those that are trained."""
+        for n in range(self._frozen + 1, len(self._net.sizes)):
+            inputs, outputs = self._net.sizes[n - 1 : n + 1]
+            if at < inputs * outputs:
+                return f"weight {at // outputs}, {at % outputs} of layer {n}"
+            at -= inputs * outputs
+            if at < outputs:
+                return f"bias {at} of layer {n}"
+            at -= outputs
+        raise AssertionError("no such parameter")
 
 
 def _features(net: Network, samples: Floats, layers: int) -> Floats:

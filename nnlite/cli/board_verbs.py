@@ -24,7 +24,7 @@ from nnlite.cli.recipe_options import (
     WeightDecayOption,
     read_validation,
 )
-from nnlite.cli.screen import JsonOption, QuietOption, note, print_json, progress_bar
+from nnlite.cli.screen import JsonOption, QuietOption, note, numbers, print_json, progress_bar
 
 if TYPE_CHECKING:
     from nnlite.data import Table
@@ -322,9 +322,9 @@ def learn(
                 patience=patience,
             )
     if as_json:
-        losses = {"loss": list(result.loss)}
+        losses = {"loss": numbers(result.loss)}
         if validate is not None:
-            losses["validation_loss"] = list(result.validation_loss)
+            losses["validation_loss"] = numbers(result.validation_loss)
         print_json(_model(result.model) | losses)
     else:
         note(f"loss by epoch: {', '.join(f'{loss:.4f}' for loss in result.loss)}", quiet)

@@ -22,7 +22,7 @@ from nnlite.cli.recipe_options import (
     WeightDecayOption,
     read_validation,
 )
-from nnlite.cli.screen import JsonOption, QuietOption, note, print_json, sizes_of
+from nnlite.cli.screen import JsonOption, QuietOption, note, numbers, print_json, sizes_of
 from nnlite.errors import DataError, DoesNotFitError
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ def train(
     net.save(output)
     if as_json:
         accuracy = history.accuracy if classes else None
-        losses: dict[str, list[float | None]] = {"loss": list(history.loss)}
+        losses = {"loss": numbers(history.loss)}
         if held_out is not None:
-            losses["validation_loss"] = [epoch.validation_loss for epoch in history.epochs]
+            losses["validation_loss"] = numbers(epoch.validation_loss for epoch in history.epochs)
         print_json({"sizes": net.sizes} | losses | {"accuracy": accuracy, "model": str(output)})
     note(f"saved {output}", quiet)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
-__all__ = ["JsonOption", "QuietOption", "note", "one_line", "print_json", "progress_bar", "sizes_of"]
+__all__ = ["JsonOption", "QuietOption", "note", "numbers", "one_line", "print_json", "progress_bar", "sizes_of"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only: no progress, no remarks.")]
@@ -19,6 +20,11 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the resu
 def print_json(value: Any) -> None:
     """One JSON document on stdout, in characters that it can take."""
     print(json.dumps(value, indent=2, ensure_ascii=not _takes_unicode()))
+
+
+def numbers(values: Iterable[float | None]) -> list[float | None]:
+    """For JSON, which has no infinity: None for what is not finite."""
+    return [value if value is not None and math.isfinite(value) else None for value in values]
 
 
 def one_line(value: Any) -> str:

@@ -40,6 +40,15 @@ def test_train_and_evaluate_as_processes(folder: Path) -> None:
     assert answer["accuracy"] > 0.8
 
 
+def test_a_loss_beyond_float32_is_null_in_json(folder: Path, capsys: Capsys) -> None:
+    """Squared errors of such targets overflow, their gradients do not."""
+    Path("far.csv").write_text("a,height\n0,3e19\n1,-3e19\n", encoding="utf-8")
+    how = ["--target", "height", "--regression", "--learning-rate", "1e-25", "--epochs", "2", "--validate", "far.csv"]
+    assert run(["train", "far.csv", *how, "-o", "far.safetensors", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert answer["loss"] == answer["validation_loss"] == [None, None]
+
+
 def test_train_with_every_option(folder: Path, capsys: Capsys) -> None:
     """The file holds what the library gives for the same arguments."""
     how = ["--activation", "tanh", "--optimizer", "adam", "--weight-decay", "0.01", "--clip-norm", "1.5", "--schedule",
