@@ -202,12 +202,14 @@ class Network:
         ------
         DataError : another width, or a value that is not finite or not finite once standardised; row and column
             are named.
+        IncompatibleError : another library has changed how this thread computes, so that the bits would differ.
         """
         raw = as_samples(X, self.sizes[0], self.features)
         if self.mean is None or self.scale is None:
             return raw
         from nnlite.kernels.standardize import standardize
 
+        _check_arithmetic()
         out = np.empty_like(raw)
         for k in range(raw.shape[0]):
             standardize(raw[k], self.mean, self.scale, out[k])

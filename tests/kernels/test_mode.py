@@ -65,8 +65,13 @@ def compute() -> None:
 )
 def test_a_changed_mode_is_refused(changed: None, said: str) -> None:
     net = Network([3, 4, 2], seed=1)
+    net.mean, net.scale = np.zeros(3, np.float32), np.ones(3, np.float32)
     before = net.parameters.copy()
-    for call in (lambda: net.decision_function(X), lambda: train(net, X, [0, 1, 0, 1], progress=False)):
+    for call in (
+        lambda: net.standardize(X),
+        lambda: net.decision_function(X),
+        lambda: train(net, X, [0, 1, 0, 1], progress=False),
+    ):
         with pytest.raises(IncompatibleError, match=said):
             call()
     assert np.array_equal(net.parameters, before)
