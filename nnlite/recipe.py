@@ -148,7 +148,7 @@ def check_recipe(
         raise UsageError(f"the schedule must be {', '.join(SCHEDULES)}, not {schedule!r}")
     if last_layers is not None:
         last_layers = check_integer("the last layers to train", last_layers, 1)
-    return Recipe(
+    recipe = Recipe(
         epochs,
         batch_size,
         rate,
@@ -160,6 +160,11 @@ def check_recipe(
         schedule,
         last_layers,
     )
+    if not recipe.rate(epochs - 1) > 0:
+        raise UsageError(
+            f"by the schedule '{schedule}' a learning rate of {rate:g} becomes 0 in float32; begin with a larger one"
+        )
+    return recipe
 
 
 def check_optimizer(optimizer: Any) -> str:

@@ -275,12 +275,12 @@ class _Run:
         seen = train_rows(self._shape, self.trained, *self._rows, order, self._how.rule(number), *buffers)
         if seen >= 0:
             raise DivergedError(
-                f"epoch {number + 1}, sample {seen}: {self._what_diverged()}; the network is as it was before. "
+                f"epoch {number + 1}, sample {order[seen]}: {self._what_diverged()}; the network is as it was before. "
                 f"A learning rate below {self._how.learning_rate:g} may help, or standardised inputs"
             )
 
     def _what_diverged(self) -> str:
-        """The first parameter that is not finite, else the first value of a sample, else what the optimiser keeps."""
+        """The first parameter that is not finite, else the first value of a sample, else what clipping goes by."""
         lost = np.flatnonzero(~np.isfinite(self.trained))
         if lost.size:
             return f"{self._name(int(lost[0]))} became {self.trained[lost[0]]}"
@@ -292,10 +292,6 @@ class _Run:
             if bad.size:
                 what = f"output {bad[0][1]}" if n == last else f"value {bad[0][1]} of layer {n}"
                 return f"{what} became {values[tuple(bad[0])]}"
-        lost = np.flatnonzero(~np.isfinite(self._state))
-        if lost.size:  # the state ends with as many numbers as there are parameters, once or twice
-            name = self._name((int(lost[0]) - self._state.size) % self.trained.size)
-            return f"what {self._how.optimizer} keeps for {name} became {self._state[lost[0]]}"
         return "the norm of the gradient over all layers is no longer finite"
 
     def _name(self, at: int) -> str:

@@ -44,7 +44,7 @@ void model_reset(model_t *model);
 refusal_t model_seek(model_t *model, uint32_t position);
 
 /* Take one word of a RUN stream. `*completed` tells whether it completed a row, whose outputs are then
-   at model->outputs: logits, or probabilities of a softmax network when asked for. */
+   at model->outputs: logits, or probabilities of a softmax or sigmoid network when asked for. */
 refusal_t model_run_word(model_t *model, const image_t *image, uint32_t word, bool probabilities, bool *completed);
 
 /* Copy the parameters into the arena and get ready for LEARN. `*used` becomes the arena bytes in use. */

@@ -141,9 +141,10 @@ def _adam_step(
     one = np.float32(1.0)
     mean[at] = betas[0] * mean[at] + (one - betas[0]) * g
     square[at] = betas[1] * square[at] + ((one - betas[1]) * g) * g
-    stepped: np.float32 = w - (rate * (mean[at] / (one - powers[0]))) / (
-        sqrt_f32(square[at] / (one - powers[1])) + epsilon
-    )
+    corrected: np.float32 = square[at] / (one - powers[1])
+    if not is_finite(corrected):
+        return corrected  # w would only stand still, and nobody would know
+    stepped: np.float32 = w - (rate * (mean[at] / (one - powers[0]))) / (sqrt_f32(corrected) + epsilon)
     return stepped
 
 
@@ -166,8 +167,8 @@ def adam_update(
     m = beta1 * m + (1 - beta1) * h; v = beta2 * v + ((1 - beta2) * h) * h;
     w = w - (rate * (m / (1 - beta1^t))) / (sqrt(v / (1 - beta2^t)) + epsilon).
 
-    betas (2,); powers (2,) holds beta1^t and beta2^t, this step's included. Returns whether every new value is
-    finite: with an infinite v, w would only stand still.
+    betas (2,); powers (2,) holds beta1^t and beta2^t, this step's included. A parameter whose v / (1 - beta2^t) is not
+    finite takes that value itself. Returns whether every new value is finite.
     """
     finite = True
     at = 0
@@ -175,11 +176,11 @@ def adam_update(
         for j in range(bias.size):
             g = _weight_gradient(X, dA, i, j) * scale
             weights[i, j] = _adam_step(weights[i, j], g, mean, square, at, rate, betas, powers, epsilon)
-            finite = finite and is_finite(weights[i, j]) and is_finite(square[at])
+            finite = finite and is_finite(weights[i, j])
             at += 1
     for j in range(bias.size):
         g = _bias_gradient(dA, j) * scale
         bias[j] = _adam_step(bias[j], g, mean, square, at, rate, betas, powers, epsilon)
-        finite = finite and is_finite(bias[j]) and is_finite(square[at])
+        finite = finite and is_finite(bias[j])
         at += 1
     return finite

@@ -375,7 +375,7 @@ def train_rows(
 
     Returns
     -------
-    The number of samples seen when a value was not finite, or -1 when all were.
+    Where in the order the sample is at which a value was not finite, or -1 when all were.
     """
     outputs = shape.sizes[-1]
     filled = 0
@@ -395,6 +395,6 @@ def train_rows(
         filled += 1
         if filled == records.shape[0] or t == order.size - 1:
             if not apply(shape, parameters, records[:filled], gradients[:filled], rule, state):
-                return t + 1
+                return t
             filled = 0
     return -1

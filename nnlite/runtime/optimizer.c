@@ -118,12 +118,17 @@ static float adam_step(float w, float g, float *mean, float *square, float rate,
 {
     *mean = betas[0] * *mean + (1.0f - betas[0]) * g;
     *square = betas[1] * *square + ((1.0f - betas[1]) * g) * g;
-    return w - (rate * (*mean / (1.0f - powers[0]))) / (nn_sqrt_f32(*square / (1.0f - powers[1])) + epsilon);
+    float corrected = *square / (1.0f - powers[1]);
+    if (!nn_is_finite(corrected)) {
+        return corrected; /* w would only stand still, and nobody would know */
+    }
+    return w - (rate * (*mean / (1.0f - powers[0]))) / (nn_sqrt_f32(corrected) + epsilon);
 }
 
 /* Adam (Kingma and Ba, 2015, algorithm 1): with h = g * scale, m = beta1 * m + (1 - beta1) * h;
    v = beta2 * v + ((1 - beta2) * h) * h; w = w - (rate * (m / (1 - beta1^t))) / (sqrt(v / (1 - beta2^t)) + epsilon).
-   powers holds beta1^t and beta2^t, this step's included. An infinite v is told too: w would only stand still. */
+   powers holds beta1^t and beta2^t, this step's included. A parameter whose
+   v / (1 - beta2^t) is not finite takes that value itself. */
 bool nn_adam_update(float *weights, float *bias, const float *X, const float *dA, float *mean, float *square,
                     float scale, float rate, const float *betas, const float *powers, float epsilon, uint32_t samples,
                     uint32_t x_stride, uint32_t da_stride, uint32_t inputs, uint32_t outputs)
@@ -133,7 +138,7 @@ bool nn_adam_update(float *weights, float *bias, const float *X, const float *dA
         for (uint32_t j = 0; j < outputs; j++) {
             float g = weight_gradient(X + i, dA + j, samples, x_stride, da_stride) * scale;
             *weights = adam_step(*weights, g, mean, square, rate, betas, powers, epsilon);
-            finite = finite && nn_is_finite(*weights) && nn_is_finite(*square);
+            finite = finite && nn_is_finite(*weights);
             weights++;
             mean++;
             square++;
@@ -142,7 +147,7 @@ bool nn_adam_update(float *weights, float *bias, const float *X, const float *dA
     for (uint32_t j = 0; j < outputs; j++) {
         float g = bias_gradient(dA + j, samples, da_stride) * scale;
         bias[j] = adam_step(bias[j], g, mean, square, rate, betas, powers, epsilon);
-        finite = finite && nn_is_finite(bias[j]) && nn_is_finite(*square);
+        finite = finite && nn_is_finite(bias[j]);
         mean++;
         square++;
     }

@@ -57,7 +57,7 @@ int32_t train_rows(const nn_shape_t *shape, float *parameters, const float *X, c
         filled++;
         if (filled == batch || k + 1 == samples) {
             if (!nn_apply(shape, parameters, records, gradients, rule, state, filled)) {
-                return (int32_t)(k + 1);
+                return (int32_t)k;
             }
             filled = 0;
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,6 +111,19 @@ def learning(board: Board) -> tuple[Bench, Network, Network]:
     learned = OLD.copy()
     train(learned, X, Y, epochs=1, shuffle=False, standardize=False, progress=False)
     return Bench(board, prepare, lambda device: device.learn(X, Y) and None), OLD, learned
+
+
+def learning_with_all(board: Board) -> tuple[Bench, Network, Network]:
+    """The commit of what the last layer has learned by Adam, of the best epoch."""
+
+    def prepare(device: Device) -> None:
+        device.flash(THIRD)
+        device.flash(OLD)
+
+    learned = OLD.copy()
+    how: dict[str, Any] = {"epochs": 3, "optimizer": "adam", "last_layers": 1, "validation": (X, Y), "patience": 1}
+    train(learned, X, Y, shuffle=False, standardize=False, progress=False, **how)
+    return Bench(board, prepare, lambda device: device.learn(X, Y, **how) and None), OLD, learned
 
 
 def rolling_back(board: Board) -> tuple[Bench, Network, Network]:

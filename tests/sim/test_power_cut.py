@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from firmware_sim import Board
-from tests.sim.power_cut import THIRD, Bench, flashing, learning, outcomes, rolling_back, trying
+from nnlite.network import Network
+from tests.sim.power_cut import THIRD, Bench, flashing, learning, learning_with_all, outcomes, rolling_back, trying
 
 #: operations at both ends that are all tried: pages are erased first, the record is written last
 FIRST, LAST = 4, 16
@@ -23,8 +28,9 @@ def test_flash(board: Board) -> None:
     assert outcomes(bench, old, new, cuts) == {"old": len(cuts), "new": 1}
 
 
-def test_learning(board: Board) -> None:
-    bench, old, new = learning(board)
+@pytest.mark.parametrize("undertaking", [learning, learning_with_all])
+def test_learning(board: Board, undertaking: Callable[[Board], tuple[Bench, Network, Network]]) -> None:
+    bench, old, new = undertaking(board)
     assert bench.operations > 40
     cuts = chosen(bench.operations)
     assert outcomes(bench, old, new, cuts) == {"old": len(cuts), "new": 1}
