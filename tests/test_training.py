@@ -213,7 +213,7 @@ def _with(row: int, column: int, value: float) -> Floats:
         ({"learning_rate": 1e39}, UsageError, "learning rate"),
         ({"optimizer": "rmsprop"}, UsageError, "optimizer must be sgd, momentum, adam, not 'rmsprop'"),
         ({"loss": "mse"}, UsageError, "loss of a softmax network is cross_entropy"),
-        ({"learning_rate": 1e38}, DivergedError, r"epoch 1, sample 5: output 1 became -inf; the network is as it was"),
+        ({"learning_rate": 1e38}, DivergedError, r"epoch 1, sample 8: output 1 became -inf; the network is as it was"),
     ],
 )
 def test_a_refusal_leaves_the_network_as_it_was(changes: dict[str, Any], error: type[Exception], message: str) -> None:
