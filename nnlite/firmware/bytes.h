@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../runtime/bits.h"
+
 /* A layout that C and Python share must not drift: a false condition does not compile. */
 #define STATIC_ASSERT(condition, name) typedef char static_assert_##name[(condition) ? 1 : -1]
 
@@ -28,26 +30,6 @@ static inline void store_u32(uint8_t *bytes, uint32_t value)
 {
     store_u16(bytes, value);
     store_u16(bytes + 2, value >> 16);
-}
-
-static inline float float_of_bits(uint32_t bits)
-{
-    union {
-        uint32_t bits;
-        float value;
-    } both;
-    both.bits = bits;
-    return both.value;
-}
-
-static inline uint32_t bits_of_float(float value)
-{
-    union {
-        uint32_t bits;
-        float value;
-    } both;
-    both.value = value;
-    return both.bits;
 }
 
 /* Not memcpy: a loop keeps the image free of library code, and every copy here is short. */

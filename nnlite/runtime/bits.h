@@ -1,4 +1,5 @@
-/* Moves of bits between float and uint32_t. Internal to the runtime. */
+/* Moves of bits between float and uint32_t. Not part of the runtime's interface; the firmware
+   uses them too. */
 #ifndef NNLITE_BITS_H
 #define NNLITE_BITS_H
 
