@@ -219,11 +219,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
 
     @cached_property
     def _prebuilt(self) -> _Prebuilt:
-        folder = resources.files("nnlite") / "firmware" / "prebuilt"
         try:
             return _Prebuilt(
-                (folder / f"{self.name}.hex").read_text(encoding="ascii"),
-                (folder / f"{self.name}.json").read_bytes(),
+                (_PREBUILT / f"{self.name}.hex").read_text(encoding="ascii"),
+                (_PREBUILT / f"{self.name}.json").read_bytes(),
             )
         except FileNotFoundError:
             raise _no_firmware(self.name) from None
@@ -245,6 +244,11 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         """The prebuilt firmware as Intel HEX."""
         return self._prebuilt.hex
 
+    def firmware_lines(self) -> str:
+        """Which source line of the prebuilt firmware lies where, as `firmware_sim.lines` writes it."""
+        self.require_firmware()
+        return (_PREBUILT / f"{self.name}.lines").read_text(encoding="ascii")
+
     @cached_property
     def firmware(self) -> FirmwareMetadata:
         """What is known about the prebuilt firmware."""
@@ -256,11 +260,11 @@ _SOURCED = ("clock_hz", "flash_bytes", "ram_bytes")
 #: where flash and RAM begin is the chip family's memory map, not a limit of the board
 _SOURCED_OF_FIRMWARE = tuple(n for n in FirmwareLimits.__struct_fields__ if n not in {"flash_start", "ram_start"})
 _WITH_FPU = ("cortex-m4f",)
+_PREBUILT = resources.files("nnlite") / "firmware" / "prebuilt"
 
 
 def _no_firmware(name: str) -> IncompatibleError:
-    folder = resources.files("nnlite") / "firmware" / "prebuilt"
-    there = sorted(p.name.removesuffix(".hex") for p in folder.iterdir() if p.name.endswith(".hex"))
+    there = sorted(p.name.removesuffix(".hex") for p in _PREBUILT.iterdir() if p.name.endswith(".hex"))
     return IncompatibleError(f"there is no firmware for the board '{name}' yet; there is for {', '.join(there)}")
 
 

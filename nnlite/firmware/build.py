@@ -27,6 +27,7 @@ _TARGETS = {
 _FLAGS = [
     "-std=c99",
     "-O2",
+    "-g",
     "-ffp-contract=off",
     "-ffreestanding",
     "-fno-strict-aliasing",
