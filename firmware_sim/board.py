@@ -6,32 +6,41 @@ run of the same program gives the same cycles.
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import re
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from firmware_sim import wiring
+from firmware_sim.calls import Arguments, result
 from firmware_sim.chips import Chip
-from firmware_sim.cpu import CALL_CYCLES, CALL_INSTRUCTIONS, CALLS, CYCLES, Cpu, CpuState
-from firmware_sim.errors import FirmwareFault, PowerCutError, SimulatorError
-from firmware_sim.faults import Line
-from firmware_sim.hexfile import parse_hex
-from firmware_sim.idle import Idle
-from firmware_sim.peripherals.base import Refused
+from firmware_sim.cpu import CortexM, Cpu, CpuState, Frame
+from firmware_sim.errors import FirmwareFault, PowerCutError, Refused, SimulatorError
+from firmware_sim.faults import Faults, Line
+from firmware_sim.faults.memory import chosen_bits, decayed
+from firmware_sim.function_profile import FunctionCost, function_costs
+from firmware_sim.image import Image
+from firmware_sim.peripherals.nvmc import Outcome
 from firmware_sim.peripherals.uart import Uart
+from firmware_sim.serial_link import SerialLink
+from firmware_sim.witness import board_closed
 from nnlite.errors import UsageError
 from nnlite.profile import Profile
 
-__all__ = ["Board", "Measurement", "Snapshot", "open_board", "running_board"]
+__all__ = ["Board", "Measurement", "Snapshot", "open_board", "running_board", "running_boards"]
 
 _FOREVER = 1 << 62
+#: calls that a fault's message names
+_CALLERS = 6
 #: of the simulated specimen, when nothing else is asked for
 _UNIQUE_ID = 0x5EED0002_5EED0001
 _numbers = itertools.count(1)
@@ -45,7 +54,7 @@ class Measurement:
     Attributes
     ----------
     calls : how many returned.
-    instructions : exact (on the M4 without instructions whose condition failed inside an IT block).
+    instructions : exact; a condition-failed one inside an IT block is counted.
     cycles : estimated.
     """
 
@@ -56,15 +65,15 @@ class Measurement:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Everything a board is, for `Board.restore`: core, memories, peripherals, the wait for events, bytes not read yet.
+    """Everything a board is, for `Board.restore`: core, memories, peripherals, bytes not read yet.
 
     The line is not part of it: faults, counters and noise go on as they were.
     """
 
     cpu: CpuState
     chip: list[dict[str, Any]]
-    idle: tuple[object, ...]
     inbox: bytes
+    on_the_way: tuple[tuple[int, int], ...]
     powered: bool
 
 
@@ -74,43 +83,62 @@ class Board:
     Parameters
     ----------
     profile : which board; its chip, memories, clock and pins.
-    image : firmware as Intel HEX text; by default the prebuilt one of the profile.
+    image : the firmware; by default the prebuilt one of the profile.
     revision : of the silicon, for start-up errata; by default the newest.
     unique_id : of the chip, 64 bits.
+    checks : see `open_board`.
+    faults : what it has to bear from the start.
 
     Attributes
     ----------
-    profile : as given.
+    profile, image, faults : as given.
     line : the `firmware_sim.faults.Line` between laptop and board.
+    damage : what was done to its memories and its power so far, in words, with the cycle.
     """
 
     def __init__(
-        self, profile: Profile, image: str | None = None, revision: int | None = None, unique_id: int = _UNIQUE_ID
+        self,
+        profile: Profile,
+        image: Image | None = None,
+        revision: int | None = None,
+        unique_id: int = _UNIQUE_ID,
+        faults: Faults | None = None,
+        *,
+        checks: bool = True,
     ) -> None:
         self.profile = profile
+        self.image = Image.of_profile(profile) if image is None else image
+        self.checks = checks
+        self.faults = faults or Faults()
+        self.damage: list[str] = []
+        self._chance = Random(f"{self.faults.seed} sessions")
         self.number = next(_numbers)
-        self.line = Line()
         self.port_open = False
         self._flash = np.full(profile.flash_bytes, 0xFF, np.uint8)
         self._ram = np.zeros(profile.ram_bytes, np.uint8)
-        self.cpu = Cpu(profile.core, profile.flash_start, self._flash, profile.ram_start, self._ram)
-        self.chip = Chip(profile, self, self._flash, revision, unique_id)
-        self.cpu.on_flash_store = self._flash_store
+        core = CortexM(profile.core, profile.flash_start, self._flash, profile.ram_start, self._ram, checks)
+        self.cpu: Cpu = core
+        self.chip = Chip(profile, self, core, self._flash, revision, unique_id)
+        self.chip.clock.ppm = self.faults.clock_ppm
+        self.chip.nvmc.busy_from = self.faults.flash_busy_from
+        self.link = SerialLink(profile.name, self.chip.uart, self, self._cycles_per_second, self.faults)
+        self.cpu.on_read, self.cpu.on_write, self.cpu.on_flash_store = self._read, self._write, self._flash_store
         for start, size in self.chip.spaces:
-            self.cpu.map_registers(start, size, self._read, self._write)
-        self._symbols = {} if image is not None else profile.firmware.symbols
-        self._load(image if image is not None else profile.firmware_hex())
+            self.cpu.map_registers(start, size)
+        self._load()
         self._fault: FirmwareFault | None = None
         self._powered = False
-        self._idle = Idle(self.cpu)
         self._polled_now = False
+        self._wanted = _FOREVER
         self._inbox = bytearray()
+        self._reading = False
+        self._planned: list[tuple[int, int, Callable[[], None]]] = []
         _running[self.number] = self
         self.boot()
 
-    def _load(self, text: str) -> None:
+    def _load(self) -> None:
         end = 0
-        for address, data in parse_hex(text):
+        for address, data in self.image.segments:
             at = address - self.profile.flash_start
             if not 0 <= at <= self._flash.size - len(data):
                 raise SimulatorError(
@@ -119,7 +147,7 @@ class Board:
             self._flash[at : at + len(data)] = np.frombuffer(data, np.uint8)
             end = max(end, at + len(data))
         self.firmware_bytes = end
-        self.cpu.load_code(self.profile.flash_start, self._flash[:end].tobytes())
+        self.cpu.load_code(self._flash[:end].tobytes())
 
     # ---- time (peripherals.base.Timeline) ----
 
@@ -140,40 +168,61 @@ class Board:
         """The firmware read a flag that is not set. When it does nothing but wait, time jumps to the next event,
         or to the end of the run; `cycles` counts that time, `instructions` only what was executed."""
         self._polled_now = True
-        if self._idle.polled():
-            self._jump()
+        if self.cpu.looked():
+            self.skip_to(min(self.cpu.deadline, self._next_event()))
 
-    def _jump(self) -> None:
+    def _next_event(self) -> int:
         event = self.chip.next_event()
-        self.skip_to(min(self.cpu.deadline, event if event is not None else _FOREVER))
+        return _FOREVER if event is None else event
 
     def changed(self) -> None:
         """A flag came up by itself: who waits will find it at one of the next looks."""
-        self._idle.busy()
+        self.cpu.busy()
+
+    def byte_sent(self, cycles: int) -> None:
+        """The last bit of a byte will have gone then: end the run if somebody waits for no more than that."""
+        # Each of those under way may arrive twice.
+        if len(self._inbox) + 2 * len(self.chip.uart.sent) >= self._wanted:
+            self.cpu.stop_at(cycles)
 
     # ---- what the core meets ----
 
+    def _tell(self) -> None:
+        """Tell the core what it may know: nine accesses in ten are to the UART's flags and the bytes that come."""
+        self.cpu.know(self.chip.uart.known(self.chip.nvmc.constants), not self.cpu.interruptible)
+
+    def _settle(self) -> None:
+        """Carry out what the core did by that knowledge."""
+        posted = self.cpu.posted()
+        if posted:
+            self.chip.uart.done(posted)
+
     def _read(self, address: int) -> int:
-        # Nine reads in ten are of a UART flag that is unset and cannot have changed: they need not go all the way.
-        uart = self.chip.uart
-        if uart.events.get(address - uart.base) == 0 and self.cpu.view[CYCLES] < uart.next:
-            if not self._idle.polled():
-                return 0
-            self._jump()
-            return uart.flag(address - uart.base)
+        self._settle()
         self._polled_now = False
         value = self.chip.read(address)
-        if not self._polled_now:
-            self._idle.busy()
+        if value or not self._polled_now:
+            self.cpu.busy()
+        else:
+            self.cpu.know_unset(address, self._next_event())
+        if address & ~0xFFF == self.chip.uart.base:
+            self._tell()
         return value
 
     def _write(self, address: int, value: int) -> None:
-        self._idle.busy()
+        self._settle()
         self.chip.write(address, value)
+        self.cpu.busy()
+        if address & ~0xFFF == self.chip.uart.base:
+            self._tell()
+        if self.cpu.interruptible:
+            self.cpu.disturbed()
+            self.cpu.stop_at(0)  # it may have asked for an interrupt, or allowed one
 
     def _flash_store(self, address: int, size: int, value: int) -> None:
-        self._idle.busy()
+        self.cpu.busy()
         self.chip.nvmc.store(address, size, value)
+        self.cpu.code_changed(address, size)
 
     # ---- running ----
 
@@ -190,15 +239,15 @@ class Board:
     @property
     def seconds(self) -> float:
         """Simulated seconds since power-up."""
-        return self.cpu.cycles / self.profile.clock_hz
+        return self.cpu.cycles / self._cycles_per_second
 
     @property
     def seconds_to_event(self) -> float | None:
         """Simulated seconds until it has something to do: 0 while it computes, None while only the laptop can tell."""
-        if not self._idle.waiting:
+        if not self.cpu.waiting:
             return 0.0
-        event = self.chip.next_event()
-        return None if event is None else max(0, event - self.cycles) / self.profile.clock_hz
+        events = [event for event in (self.chip.next_event(), self.link.next_arrival) if event is not None]
+        return max(0, min(events) - self.cycles) / self._cycles_per_second if events else None
 
     @property
     def uart(self) -> Uart:
@@ -210,11 +259,12 @@ class Board:
         self._ram[:] = np.random.Generator(np.random.PCG64(0)).integers(0, 256, self._ram.size, np.uint8)
         self._fault = None
         self._powered = True
-        self._idle.busy()
         self._inbox.clear()
+        self.link.on_the_way.clear()
         self.chip.power_on()
-        self.cpu.counters[:2] = 0
+        self.cpu.cycles = self.cpu.instructions = 0
         self.cpu.reset()
+        self.cpu.set_stack(self.image.stack[0] if self.image.stack is not None else 0)
         self._paint_stack()
 
     def reset(self) -> None:
@@ -223,15 +273,100 @@ class Board:
         ram = self._ram.copy()
         self.boot()
         self._ram[:] = ram
-        self.cpu.counters[:2] = instructions, cycles
+        self.cpu.cycles, self.cpu.instructions = cycles, instructions
 
     def cut_power(self) -> None:
         """Take the power away: the core stops between two instructions, RAM is lost, flash stays."""
         self._powered = False
 
-    def cut_power_at_flash_operation(self, number: int) -> None:
-        """Take the power away in front of the `number`-th flash operation after the next `boot`."""
-        self.chip.nvmc.cut_at = number
+    def cut_power_at_flash_operation(self, number: int, outcome: Outcome = "nothing", seed: int = 0) -> None:
+        """Take the power away at the `number`-th flash operation after the next `boot`.
+
+        Parameters
+        ----------
+        number : 1 is the first; each word that is programmed and each page that is erased counts.
+        outcome : what of the operation is done. "nothing": the power goes in front of it. "torn": each bit that would
+            change has changed with one chance, which is drawn, too: in a word bits that would fall, in a page bits
+            that would rise. "half-erased": of a page each bit that would rise has risen with a chance of a half; a
+            word is torn. "all": the power goes behind it. A bit of real flash that was left in between may also read
+            as 0 or 1 by turns; here it has one value and keeps it.
+        seed : of the bits.
+
+        Raises
+        ------
+        UsageError : no such outcome, or an operation that is none.
+        """
+        if outcome not in get_args(Outcome):
+            raise UsageError(f"there is no outcome '{outcome}'; those are {', '.join(get_args(Outcome))}")
+        if number < 1:
+            raise UsageError(f"flash operations are counted from 1 on, there is none with the number {number}")
+        nvmc = self.chip.nvmc
+        nvmc.cut_at, nvmc.cut_outcome, nvmc.cut_seed = number, outcome, seed
+
+    def keep_flash_busy_from(self, number: int | None) -> None:
+        """Let NVMC.READY stay 0 from the `number`-th flash operation after power-up on. None mends it."""
+        self.chip.nvmc.busy_from = number
+
+    def at_cycle(self, cycle: int, fault: Callable[[], None]) -> None:
+        """Do something to the board, such as `board.cut_power`, as soon as so many cycles have passed since power-up.
+
+        The core is between two instructions then. Once only; a snapshot knows nothing of it.
+        """
+        heapq.heappush(self._planned, (cycle, next(_numbers), fault))
+
+    def flip_bit(self, address: int, bit: int) -> None:
+        """Invert a bit, 0 to 7, of a byte of flash or RAM, by no rule of flash.
+
+        Raises
+        ------
+        SimulatorError : the address is in neither.
+        UsageError : a byte has no such bit.
+        """
+        if not 0 <= bit < 8:
+            raise UsageError(f"a byte has bits 0 to 7, not {bit}")
+        memory, at = self._memory(address, 1)
+        memory[at] ^= 1 << bit
+        if memory is self._flash:
+            self.cpu.code_changed(address, 1)
+        self.cpu.disturbed()
+        self._note(f"bit {bit} of {address:#010x} flipped")
+
+    def flip_bits(self, memory: Literal["ram", "flash"], count: int, seed: int = 0) -> list[tuple[int, int]]:
+        """Invert `count` different bits that chance chooses, anywhere in RAM or flash. Returns (address, bit) of each.
+
+        Raises
+        ------
+        UsageError : no such memory, or more bits than it has.
+        """
+        places = {"ram": (self.profile.ram_start, self._ram), "flash": (self.profile.flash_start, self._flash)}
+        if memory not in places:
+            raise UsageError(f"there is no memory '{memory}'; those are ram, flash")
+        start, content = places[memory]
+        if not 0 <= count <= 8 * content.size:
+            raise UsageError(f"{memory} has {8 * content.size:,} bits, {count:,} of them cannot flip")
+        flipped = [(start + offset, bit) for offset, bit in chosen_bits(content.size, count, seed)]
+        for address, bit in flipped:
+            self.flip_bit(address, bit)
+        return flipped
+
+    def brown_out(self, seed: int = 0, decay: float = 0.1) -> None:
+        """Let the supply dip: the core resets, flash stays, time goes on, part of RAM is lost.
+
+        Each bit of RAM becomes what it is after power-up with the chance `decay`, 0 to 1. RESETREAS reads 0, as after
+        power-up: a brown-out has no bit of its own.
+        """
+        if not 0 <= decay <= 1:
+            raise UsageError(f"decay is the chance of each bit of RAM, from 0 to 1, not {decay:g}")
+        cycles, instructions = self.cycles, self.instructions
+        before = self._ram.copy()
+        self.boot()
+        self._ram[:] = decayed(before, self._ram, decay, seed)
+        self.cpu.cycles, self.cpu.instructions = cycles, instructions
+        changed = int(np.unpackbits(before ^ self._ram).sum())
+        self._note(f"brown-out, {changed:,} bits of RAM changed")
+
+    def _note(self, what: str) -> None:
+        self.damage.append(f"cycle {self.cycles:,}: {what}")
 
     def run(self, cycles: int) -> None:
         """Let the board run for some cycles.
@@ -241,31 +376,154 @@ class Board:
         FirmwareFault : the firmware did what silicon would not forgive.
         PowerCutError : the board has no power.
         """
-        self._run_to(self.cycles + cycles, 0)
+        self._run_to(self.cycles + cycles)
 
-    def _run_to(self, cycle: int, wanted: int) -> None:
-        """Run up to a cycle, or until `wanted` bytes (if any) are in the inbox."""
+    def run_until(self, what: bytes | str | int | Callable[[Board], bool], timeout: float = 1.0) -> bytes:
+        """Let the board run until something is there.
+
+        Parameters
+        ----------
+        what : bytes, that it sends; or the name of a function, that it is about to execute; or a number of cycles since
+            power-up; or a condition, which is asked 100 times in a simulated millisecond.
+        timeout : simulated seconds.
+
+        Returns
+        -------
+        bytes : what it sent, up to and with the bytes that were waited for; nothing for the others.
+
+        Raises
+        ------
+        SimulatorError : it was not there in time.
+        FirmwareFault, PowerCutError : as `run`.
+        """
+        limit = self.cycles + round(timeout * self.profile.clock_hz)
+        if isinstance(what, bytes):
+            if self._run_to(limit, lambda: what in self._inbox, wanted=0):
+                return self.take(self._inbox.index(what) + len(what))
+        elif isinstance(what, str):
+            self.cpu.stop_before(self.symbol(what))
+            try:
+                if self._run_to(limit, lambda: self.cpu.reached):
+                    return b""
+            finally:
+                self.cpu.stop_before(None)
+        elif isinstance(what, int):
+            self._run_to(min(what, limit))
+            if self.cycles >= what:
+                return b""
+        else:
+            while self.cycles < limit:
+                if what(self):
+                    return b""
+                self._run_to(min(limit, self.cycles + self.profile.clock_hz // 100_000))
+        wanted = getattr(what, "__name__", "the condition") if callable(what) else f"{what!r}"
+        raise SimulatorError(
+            f"{self.profile.name}: {wanted} was not there within {timeout:g} simulated seconds; it is at "
+            f"{self.where()}; {len(self._inbox)} bytes from it wait, the last are {bytes(self._inbox[-32:])!r}"
+        )
+
+    def call(
+        self,
+        function: str,
+        *arguments: object,
+        returns: type | None = int,
+        arrays_at: str | int | None = None,
+        timeout: float = 1.0,
+    ) -> Any:
+        """Call a C function of the image. Registers are as before afterwards; memory and time are not.
+
+        .data and .bss are there once the firmware's start-up code has run: `run_until("main")` first.
+
+        Parameters
+        ----------
+        function : its name.
+        arguments : integers and addresses of 32 bits, floats, bytes and numpy arrays; an array is copied to the stack
+            and passed by its address, and what the function wrote into it is copied back.
+        arrays_at : name or address of memory to copy the arrays to, for a stack that is too small.
+        returns : int (unsigned, 32 bits), float, None, or a numpy scalar type of up to 64 bits such as np.int32.
+        timeout : simulated seconds.
+
+        Raises
+        ------
+        SimulatorError : no such function, an argument that cannot be passed, or it did not return in time.
+        FirmwareFault, PowerCutError : as `run`.
+        """
         self.check()
-        while self.cpu.cycles < cycle:
-            self.cpu.run(cycle)
-            self._collect()
-            if self.chip.nvmc.cut:
-                self.chip.nvmc.cut_at = None
-                self._powered = False
-            elif self.cpu.error is not None:
-                self._fail(str(self.cpu.error), self.cpu.error)
-            elif self.cpu.stopped is not None:
-                self._fail(self.cpu.stopped.what, None)
-            self.check()
-            if wanted and len(self._inbox) >= wanted:
-                return
+        address, hard_float = self.symbol(function), self.image.hard_float
+        elsewhere = self.symbol(arrays_at) if isinstance(arrays_at, str) else arrays_at
+        sp = self.cpu.sp & ~7
+        placed = Arguments.place(arguments, sp, hard_float, elsewhere)
+        if placed.aside is not None:
+            self.write_memory(*placed.aside)
+        lowest = max(self.profile.ram_start, self.image.stack[0] if self.image.stack is not None else 0)
+        if sp - len(placed.stack) < lowest:
+            raise SimulatorError(
+                f"the arguments of {function} take {len(placed.stack)} bytes of the stack, which has {sp - lowest}; "
+                "name other memory that is free with arrays_at"
+            )
+        with self.cpu.aside():
+            self.cpu.call(address, placed.words, placed.floats, placed.stack)
+            if not self._run_to(self.cycles + round(timeout * self.profile.clock_hz), lambda: self.cpu.returned):
+                raise SimulatorError(
+                    f"{self.profile.name}: {function} did not return within {timeout:g} simulated seconds; "
+                    f"it is at {self.where()}"
+                )
+            registers = self.cpu.results()
+        for at, array in placed.arrays():
+            if array.flags.writeable:
+                array[...] = np.frombuffer(self.read_memory(at, array.nbytes), array.dtype).reshape(array.shape)
+        return result(returns, *registers, hard_float)
 
-    def _fail(self, what: str, cause: BaseException | None) -> None:
+    def _run_to(self, cycle: int, done: Callable[[], bool] = lambda: False, wanted: int = _FOREVER) -> bool:
+        """Run up to a cycle, or until it is done, which is asked whenever something happened and for each byte from
+        the `wanted`-th on. Returns whether it is."""
+        self.check()
+        self._wanted = wanted
+        while self.cpu.cycles < cycle:
+            if done():
+                return True
+            limit = min(cycle, self._planned[0][0] if self._planned else cycle, self.link.next_arrival or cycle)
+            if self.cpu.interruptible:
+                self.cpu.request(self.chip.requests())
+                self.cpu.take_exceptions()
+                limit = min(limit, max(self._next_event(), self.cycles + 1))
+            if self.cpu.stopped is None:
+                if self.cpu.sleeping:
+                    self.skip_to(min(limit, max(self._next_event(), self.cycles + 1)))
+                else:
+                    self.cpu.run(limit)
+                    self._settle()
+            self._collect()
+            self._look()
+            while self._planned and self._planned[0][0] <= self.cpu.cycles:
+                heapq.heappop(self._planned)[2]()
+            self.check()
+        return done()
+
+    def _look(self) -> None:
+        """What ended a run, and whether there can be another one."""
+        nvmc = self.chip.nvmc
+        if nvmc.cut:
+            self._note(f"power cut at flash operation {nvmc.operations:,}, of which was done: {nvmc.cut_outcome}")
+            nvmc.cut_at = None
+            self._powered = False
+        elif self.chip.scb.reset_requested:
+            self.reset()
+        elif self.cpu.error is not None:
+            self._fail(str(self.cpu.error), None, self.cpu.error)
+        elif self.cpu.stopped is not None:
+            self._fail(self.cpu.stopped.what, self.cpu.stopped.address, None)
+        self.check()
+
+    def _fail(self, what: str, address: int | None, cause: BaseException | None) -> None:
         if cause is not None and not isinstance(cause, Refused):
             self.cpu.error = None  # Ctrl-C, say: not the firmware's doing
             raise cause
-        pc = self.cpu.pc if cause is None else self.cpu.error_pc
-        self._fault = FirmwareFault(f"{self.profile.name}: {what}; {self.where(pc)}")
+        pc = self.cpu.fault_pc
+        trace = self.backtrace(pc)
+        called = f", called from {', '.join(trace[1:_CALLERS])}" if len(trace) > 1 else ""
+        message = f"{self.profile.name}: {what}; pc {pc:#010x} in {trace[0]}{called}"
+        self._fault = FirmwareFault(message, what, pc, address, trace)
 
     def check(self) -> None:
         """Raise what keeps the board from running, if anything does."""
@@ -275,24 +533,66 @@ class Board:
             raise PowerCutError(f"the simulated {self.profile.name} has no power; boot() gives it back")
 
     def where(self, pc: int | None = None) -> str:
-        """Where the core, or a given address, is: pc, and the function if the image's symbols are known."""
+        """Where the core, or a given address, is: pc, function and source line as far as the image tells."""
         pc = self.cpu.pc if pc is None else pc
-        inside = [n for n, s in self._symbols.items() if s.address <= pc < s.address + s.size]
-        return f"pc {pc:#010x}" + (f" in {inside[0]}" if inside else "")
+        return f"pc {pc:#010x} in {self._place(pc)}"
+
+    def _place(self, pc: int) -> str:
+        function, line = self.image.function_at(pc), self.image.line_at(pc)
+        name = "no function that the image names" if function is None else function
+        return name + (f" ({line})" if line else "")
+
+    def backtrace(self, pc: int | None = None) -> list[str]:
+        """The calls that led to where the core is, the innermost first, as "function (file:line)".
+
+        Followed while it runs, so it needs no debugging information; without `checks` it is the innermost alone.
+        """
+
+        def told(frame: Frame) -> str:
+            return ("interrupted: " if frame.interrupted else "") + self._place(frame.pc)
+
+        return [told(frame) for frame in self.cpu.frames(pc)]
+
+    def registers(self) -> dict[str, int]:
+        """The core's registers by name, pc and xpsr included."""
+        return self.cpu.registers()
 
     # ---- the serial line ----
 
+    @property
+    def line(self) -> Line:
+        """The line between laptop and board: faults are set on it."""
+        return self.link.line
+
+    @property
+    def _cycles_per_second(self) -> float:
+        """What the core does in a second of the laptop's: its crystal may be off."""
+        return self.profile.clock_hz * (1 + self.faults.clock_ppm / 1_000_000)
+
     def _collect(self) -> None:
-        sent = self.chip.uart.sent
-        arrived = bytearray()
-        while sent and sent[0][0] <= self.cpu.cycles:
-            arrived.append(sent.popleft()[1])
-        self._inbox += self.line.carry("from_board", bytes(arrived))
+        self.link.collect(self._inbox, self._reading)
+
+    def set_rate(self, baud: int) -> None:
+        """The laptop sets its port to a rate. An interface chip with limits forgets what it has when that is new."""
+        self.link.set_rate(baud, self._inbox)
+        self.cpu.disturbed()
 
     def write_line(self, data: bytes, baud: int) -> None:
         """Bytes from the laptop: they arrive one after the other, 10 bit times each."""
         self.check()
-        self.chip.uart.receive(self.line.carry("to_board", data), baud)
+        self.link.send(data, baud)
+        self.cpu.disturbed()
+
+    def draw(self, below: int) -> int:
+        """A number from 0 to `below` - 1 for a client's sessions, by the seed of `faults`."""
+        return self._chance.randrange(below)
+
+    def break_line(self, seconds: float) -> None:
+        """The laptop holds the line low: the interface chip holds the board in reset meanwhile."""
+        if not self._powered:
+            self.check()
+        self.skip_to(self.cycles + round(seconds * self._cycles_per_second))
+        self.reset()
 
     def read_line(self, size: int, timeout: float | None) -> bytes:
         """Up to `size` bytes from the board, as many as there are when the simulated `timeout` has passed.
@@ -300,11 +600,21 @@ class Board:
         None waits until `size` bytes are there, but not for a board that waits for the laptop itself: then what
         there is comes back.
         """
-        limit = _FOREVER if timeout is None else self.cycles + round(timeout * self.profile.clock_hz)
-        while len(self._inbox) < size and self.cycles < limit:
-            if timeout is None and self.seconds_to_event is None:
-                break
-            self._run_to(limit if timeout is not None else self.cycles + self.profile.clock_hz, size)
+        limit = _FOREVER if timeout is None else self.cycles + round(timeout * self._cycles_per_second)
+        self._reading = True
+        try:
+            self._collect()
+            while len(self._inbox) < size and self.cycles < limit:
+                if timeout is None and self.seconds_to_event is None:
+                    break
+                until = limit if timeout is not None else self.cycles + self.profile.clock_hz
+                self._run_to(until, lambda: len(self._inbox) >= size, wanted=size)
+        finally:
+            self._reading = False
+        return self.take(size)
+
+    def take(self, size: int) -> bytes:
+        """Up to `size` bytes that are there already."""
         out = bytes(self._inbox[:size])
         del self._inbox[:size]
         return out
@@ -323,6 +633,32 @@ class Board:
         """A pyserial URL that any serial client of this process can open, one at a time."""
         return f"sim://board/{self.number}"
 
+    # ---- pins ----
+
+    def pin(self, number: int) -> bool | None:
+        """What a pin is driven to: high, low, or None when the chip does not drive it. P1's pins are 32 and theirs."""
+        port, pin = self.chip.port(number)
+        return port.drives(pin)
+
+    def hold(self, number: int, level: bool | None) -> None:
+        """Hold a pin high or low from outside, or let go of it."""
+        port, pin = self.chip.port(number)
+        port.hold(pin, level)
+        self.cpu.busy()
+
+    @property
+    def leds(self) -> wiring.Picture:
+        """Which LEDs are lit now: five rows of five. A display that is driven row by row shows one row."""
+        return wiring.leds(self.chip)
+
+    def press(self, button: str) -> None:
+        """Hold a button down: "A" or "B"."""
+        wiring.press(self.chip, button)
+
+    def release(self, button: str) -> None:
+        """Let go of a button."""
+        wiring.release(self.chip, button)
+
     # ---- memory ----
 
     def symbol(self, name: str) -> int:
@@ -332,9 +668,9 @@ class Board:
         ------
         SimulatorError : the image has none of that name, or no table of symbols.
         """
-        if name not in self._symbols:
+        if name not in self.image.symbols:
             raise SimulatorError(f"the firmware of {self.profile.name} has no symbol '{name}'")
-        return self._symbols[name].address
+        return self.image.symbols[name].address
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of flash or RAM.
@@ -350,6 +686,9 @@ class Board:
         """Set bytes of flash or RAM, by no rule but the writer's."""
         memory, at = self._memory(address, len(data))
         memory[at : at + len(data)] = np.frombuffer(data, np.uint8)
+        if memory is self._flash:
+            self.cpu.code_changed(address, len(data))
+        self.cpu.disturbed()
 
     def _memory(self, address: int, size: int) -> tuple[npt.NDArray[np.uint8], int]:
         for start, memory in ((self.profile.flash_start, self._flash), (self.profile.ram_start, self._ram)):
@@ -374,51 +713,88 @@ class Board:
         return 4 * int(np.count_nonzero(self.chip.nvmc.programmed[first:last]))
 
     def poison(self, name: str) -> None:
-        """Fill an object with noise, for `touched` to tell later how far the firmware used it."""
-        memory, at, noise = self._noise(name)
-        memory[at : at + noise.size] = noise
+        """Fill an object with noise and follow, with `checks`, how far it is read and written: see `touched`."""
+        address, size = self.symbol(name), self.image.symbols[name].size
+        self._paint(address, size)
+        self.cpu.watch(address, address + size)
 
     def touched(self, name: str) -> int:
-        """Bytes of an object up to the last that differs from the noise that `poison` left."""
-        memory, at, noise = self._noise(name)
-        changed = np.flatnonzero(memory[at : at + noise.size] != noise)
+        """Bytes of an object up to the last that was used since `poison`.
+
+        With `checks` read or written, and of the object poisoned last; without, up to the last that differs from the
+        noise.
+        """
+        address, size = self.symbol(name), self.image.symbols[name].size
+        if self.checks:
+            return self.cpu.watched - address
+        changed = self._changed(address, size)
         return int(changed[-1]) + 1 if changed.size else 0
 
-    def _noise(self, name: str) -> tuple[npt.NDArray[np.uint8], int, npt.NDArray[np.uint8]]:
-        address, size = self.symbol(name), self._symbols[name].size
-        memory, at = self._memory(address, size)
+    def _noise(self, address: int, size: int) -> npt.NDArray[np.uint8]:
         noise = np.random.Generator(np.random.PCG64(address)).integers(0, 256, size, np.uint8)
         noise[3::4] |= 0x7F  # no float below 2^127 ends so: the last byte of the last float written never looks unused
-        return memory, at, noise
+        return noise
+
+    def _paint(self, address: int, size: int) -> None:
+        memory, at = self._memory(address, size)
+        memory[at : at + size] = self._noise(address, size)
+
+    def _changed(self, address: int, size: int) -> npt.NDArray[np.intp]:
+        memory, at = self._memory(address, size)
+        return np.flatnonzero(memory[at : at + size] != self._noise(address, size))
 
     def _paint_stack(self) -> None:
-        if "stack" in self._symbols:
-            self.poison("stack")
+        if self.image.stack is not None:
+            low, top = self.image.stack
+            self._paint(low, top - low)
 
     @property
     def stack_high_water(self) -> int:
-        """Bytes of the deepest stack since power-up: what no longer holds the paint of `boot`."""
-        memory, at, noise = self._noise("stack")
-        changed = np.flatnonzero(memory[at : at + noise.size] != noise)
-        return noise.size - int(changed[0]) if changed.size else 0
+        """Bytes of the deepest main stack since reset: the lowest that sp was, with `checks`; without them, what no
+        longer holds the paint of `boot`, if the image tells where the stack is."""
+        if self.checks:
+            return self.cpu.stack_depth
+        if self.image.stack is None:
+            raise SimulatorError(
+                "the image does not tell where its stack is, and without checks=True sp is not followed"
+            )
+        low, top = self.image.stack
+        changed = self._changed(low, top - low)
+        return top - low - int(changed[0]) if changed.size else 0
 
     @contextmanager
     def measure(self, function: str) -> Iterator[Measurement]:
         """Count instructions and cycles of every call of a function inside the `with`, its callees included."""
-        result = Measurement()
-        hook = self.cpu.watch_call(self.symbol(function))
+        result, address = Measurement(), self.symbol(function)
+        self.cpu.measure(address)
         try:
             yield result
         finally:
-            self.cpu.unwatch(hook)
-            counted = self.cpu.counters[[CALLS, CALL_INSTRUCTIONS, CALL_CYCLES]].tolist()
-            result.calls, result.instructions, result.cycles = counted
+            result.calls, result.instructions, result.cycles = self.cpu.measured(address)
+
+    @contextmanager
+    def profile_functions(self) -> Iterator[list[FunctionCost]]:
+        """Count what each function costs inside the `with`, without its callees: the list is filled at its end.
+
+        Raises
+        ------
+        SimulatorError : the board was opened without `checks`, so nothing was counted by function.
+        """
+        if not self.checks:
+            raise SimulatorError("functions are counted while checks are on: open the board with checks=True")
+        rows: list[FunctionCost] = []
+        before = self.cpu.executed()
+        try:
+            yield rows
+        finally:
+            rows += function_costs(before, self.cpu.executed(), self.image, self.profile.flash_start)
 
     # ---- snapshots ----
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now."""
-        return Snapshot(self.cpu.save(), self.chip.save(), self._idle.save(), bytes(self._inbox), self._powered)
+        inbox, on_the_way = bytes(self._inbox), tuple(self.link.on_the_way)
+        return Snapshot(self.cpu.save(), self.chip.save(), inbox, on_the_way, self._powered)
 
     def restore(self, state: Snapshot) -> None:
         """Back to a snapshot, as often as wanted."""
@@ -426,12 +802,14 @@ class Board:
         self.chip.restore(state.chip)
         self._powered = state.powered
         self._fault = None
-        self._idle.restore(state.idle)
         self._inbox[:] = state.inbox
+        self.link.on_the_way.clear()
+        self.link.on_the_way.extend(state.on_the_way)
 
     def close(self) -> None:
         """Nobody can open the board's URL any more."""
-        _running.pop(self.number, None)
+        if _running.pop(self.number, None) is not None:
+            board_closed(self)
         self._powered = False
 
     def __enter__(self) -> Board:
@@ -445,17 +823,24 @@ def open_board(
     board: str | Profile,
     image: str | Path | None = None,
     *,
+    checks: bool = True,
     revision: int | None = None,
     unique_id: str | None = None,
+    faults: Faults | None = None,
 ) -> Board:
     """Boot a board.
 
     Parameters
     ----------
     board : a bundled profile's name, or a profile.
-    image : path of an Intel HEX file; by default the profile's prebuilt firmware.
+    image : path of an ELF or Intel HEX file; by default the profile's prebuilt firmware. Names, source lines and the
+        stack's end come from an ELF file.
+    checks : look at each instruction for what silicon would not forgive beside what always stops: a stack that
+        overflows, multiple loads that are not aligned, the FPU before it is on, instructions that the core has not.
+        Backtraces, `profile_functions` and `touched` for reads need it too. Without, boards run about twice as fast.
     revision : of the silicon (see `firmware_sim.chips.Chip`); by default the newest.
     unique_id : of the chip, 16 hexadecimal digits, as HELLO gives it; by default the same for every board.
+    faults : what it has to bear: a `firmware_sim.faults.Faults`; by default nothing.
 
     Raises
     ------
@@ -467,11 +852,14 @@ def open_board(
     if unique_id is not None and not re.fullmatch(r"[0-9a-fA-F]{16}", unique_id):
         raise UsageError(f"the unique id of a chip has 16 hexadecimal digits, '{unique_id}' has not")
     profile = board if isinstance(board, Profile) else Profile.load(board)
-    try:
-        text = None if image is None else Path(image).read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SimulatorError(f"cannot read the firmware {image}: {error}") from error
-    return Board(profile, text, revision, _UNIQUE_ID if unique_id is None else int(unique_id, 16))
+    loaded = None if image is None else Image.load(image)
+    number = _UNIQUE_ID if unique_id is None else int(unique_id, 16)
+    return Board(profile, loaded, revision, number, faults, checks=checks)
+
+
+def running_boards() -> tuple[Board, ...]:
+    """All boards that are open, the oldest first."""
+    return tuple(_running[number] for number in sorted(_running))
 
 
 def running_board(number: int) -> Board | None:

@@ -6,37 +6,101 @@ that only errata workarounds write are listed by the anomaly that names them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from firmware_sim.errors import SimulatorError
+from firmware_sim.peripherals import uicr
 from firmware_sim.peripherals.base import Constants, Peripheral, Refused, Timeline, Words
 from firmware_sim.peripherals.clock import Clock
+from firmware_sim.peripherals.ficr import Ficr
 from firmware_sim.peripherals.gpio import Gpio
+from firmware_sim.peripherals.gpiote import Gpiote
+from firmware_sim.peripherals.nvic import Nvic
 from firmware_sim.peripherals.nvmc import Nvmc
+from firmware_sim.peripherals.rtc import Rtc
+from firmware_sim.peripherals.scb import Core, Scb
+from firmware_sim.peripherals.systick import SysTick
 from firmware_sim.peripherals.timer import Timer
 from firmware_sim.peripherals.uart import Uart
+from firmware_sim.wiring import wiring_of
 from nnlite.profile import Profile
 
 __all__ = ["Chip"]
 
-#: newest silicon when nothing else is asked for: nRF51822 revision 3 (FICR CONFIGID hardware 0x7x), nRF52833 rev 2
-_NEWEST = {"nrf51822": 7, "nrf52833": 2}
+_PERIPHERALS = 0x40000000
+_CLOCK, _UART, _GPIOTE, _TEMP, _NVMC = 0x00, 0x02, 0x06, 0x0C, 0x1E
+_FICR, _UICR = 0x10000000, 0x10001000
 
-_NRF51_ERRATA = {0xC18: "0x40006C18 (undocumented, written by the workaround of anomaly 26)"}
-_MPU = {0x608: "MPU.DISABLEINDEBUG"}
-_TEMP = (
+
+@dataclass(frozen=True)
+class _Silicon:
+    """What differs between chips. A peripheral's id is its place: `_PERIPHERALS` + 0x1000 id, and its interrupt, too.
+
+    Attributes
+    ----------
+    newest : revision when nothing else is asked for: the nRF51822's is 3 (FICR CONFIGID hardware 0x7x).
+    timers : id, channels, bits of the widest counter.
+    rtcs : id, channels.
+    ports : name, base, where its window starts and how long it is, pins.
+    not_simulated : names by id.
+    """
+
+    newest: int
+    nrf52: bool
+    timers: tuple[tuple[int, int, int], ...]
+    rtcs: tuple[tuple[int, int], ...]
+    ports: tuple[tuple[str, int, int, int, int], ...]
+    gpiote_channels: int
+    gpiote_extra: Mapping[int, str]
+    uicr: Mapping[int, str]
+    not_simulated: Mapping[int, str]
+
+
+_SHARED = {0x01: "RADIO", 0x0D: "RNG", 0x0E: "ECB", 0x0F: "AAR/CCM", 0x10: "WDT", 0x12: "QDEC", 0x1F: "PPI"}
+_NRF51822 = _Silicon(
+    newest=7,
+    nrf52=False,
+    timers=((0x08, 4, 32), (0x09, 4, 16), (0x0A, 4, 16)),
+    rtcs=((0x0B, 3), (0x11, 4)),
+    ports=(("GPIO", 0x50000000, 0x50000000, 0x1000, 32),),
+    gpiote_channels=4,
+    gpiote_extra={0xC18: "0x40006C18 (undocumented, written by the workaround of anomaly 26)"},
+    uicr=uicr.NRF51,
+    not_simulated=_SHARED
+    | {0x03: "SPI0/TWI0", 0x04: "SPI1/SPIS1/TWI1", 0x07: "ADC", _TEMP: "TEMP", 0x13: "LPCOMP"}
+    | {0x14 + n: f"SWI{n}" for n in range(6)},
+)
+_NRF52833 = _Silicon(
+    newest=2,
+    nrf52=True,
+    timers=((0x08, 4, 32), (0x09, 4, 32), (0x0A, 4, 32), (0x1A, 6, 32), (0x1B, 6, 32)),
+    rtcs=((0x0B, 3), (0x11, 4), (0x24, 4)),
+    ports=(("GPIO P0", 0x50000000, 0x50000000, 0x800, 32), ("GPIO P1", 0x50000300, 0x50000800, 0x400, 10)),
+    gpiote_channels=8,
+    gpiote_extra={},
+    uicr=uicr.NRF52833,
+    not_simulated=_SHARED
+    | {0x03: "SPIM0/SPIS0/TWIM0/TWIS0", 0x04: "SPIM1/SPIS1/TWIM1/TWIS1", 0x05: "NFCT", 0x07: "SAADC"}
+    | {0x13: "COMP/LPCOMP", 0x1C: "PWM0", 0x1D: "PDM", 0x20: "MWU", 0x21: "PWM1", 0x22: "PWM2", 0x23: "SPIM2/SPIS2"}
+    | {0x25: "I2S", 0x26: "FPU", 0x27: "USBD", 0x28: "UARTE1", 0x2D: "PWM3", 0x2F: "SPIM3"}
+    | {0x14 + n: f"EGU{n}/SWI{n}" for n in range(6)},
+)
+#: a chip more is a row more here, and peripherals where it has others
+_CHIPS: Mapping[str, _Silicon] = MappingProxyType({"nrf51822": _NRF51822, "nrf52833": _NRF52833})
+
+_MPU_NAMES = {0x608: "MPU.DISABLEINDEBUG"}
+_TEMP_NAMES = (
     {0x520 + 4 * n: f"A{n}" for n in range(6)}
     | {0x540 + 4 * n: f"B{n}" for n in range(6)}
     | {0x560 + 4 * n: f"T{n}" for n in range(5)}
 )
-#: the last of the words that are left to the board's maker; this one says that it is simulated ("SIMU")
-_CUSTOMER = {0x0FC: "CUSTOMER[31]"}
-_SIMULATED = {0x0FC: 0x554D4953}
-_FICR_TEMP = {0x404 + 4 * n: f"TEMP[{n}]" for n in range(17)}
+_ROM_NAMES = {0xFE0: "PERIPHID0", 0xFE4: "PERIPHID1", 0xFE8: "PERIPHID2", 0xFEC: "PERIPHID3"}
 
 
 @dataclass(frozen=True)
@@ -45,84 +109,105 @@ class _Window:
     size: int
 
 
-class Uicr(Words):
-    """User configuration: flash of its own page, programmable while NVMC allows it."""
-
-    def __init__(self, base: int, time: Timeline, nvmc: Nvmc, names: dict[int, str]) -> None:
-        super().__init__("UICR", base, time, names, dict.fromkeys(names, 4294967295))
-        self.values |= _SIMULATED
-        self._nvmc = nvmc
-
-    def power_on(self) -> None:
-        """Keeps its bits: it is flash."""
-
-    def write(self, offset: int, value: int) -> None:
-        name = self.register(offset)
-        if self._nvmc.config != 1:
-            raise Refused(f"a store to {name} without NVMC.CONFIG = WEN")
-        if self._nvmc.program():
-            self.values[offset] &= value
-
-
 class Chip:
     """All registers of one chip behind `read` and `write` by address.
 
     Parameters
     ----------
-    unique_id : FICR.DEVICEID, the low word first.
     revision : of the silicon: bits 7:4 of the nRF51's 0xF000_0FE8, or the nRF52833's word at 0x1000_0134.
+    unique_id : FICR.DEVICEID, the low word first.
+
+    Attributes
+    ----------
+    wiring : what the board connects to the pins.
+    blocks : the peripherals with their windows; the smaller windows come first.
     """
 
     def __init__(
-        self, profile: Profile, time: Timeline, flash: npt.NDArray[np.uint8], revision: int | None, unique_id: int
+        self,
+        profile: Profile,
+        time: Timeline,
+        core: Core,
+        flash: npt.NDArray[np.uint8],
+        revision: int | None,
+        unique_id: int,
     ) -> None:
-        if profile.chip not in _NEWEST:
-            raise SimulatorError(f"the chip {profile.chip} is not simulated; those are {', '.join(_NEWEST)}")
-        revision = _NEWEST[profile.chip] if revision is None else revision
-        nrf52 = profile.chip == "nrf52833"
-        mhz = profile.clock_hz // 1_000_000
-        self.clock = Clock(0x40000000, time, profile.clock_hz, nrf52)
-        pins = (profile.uart_tx_pin, profile.uart_rx_pin)
-        self.uart = Uart(0x40002000, time, self.clock, profile.clock_hz, profile.uart_fifo_bytes, pins)
-        erase, write = profile.erase_page_us * mhz, profile.write_word_us * mhz
-        self.nvmc = Nvmc(0x4001E000, time, profile.flash_start, flash, profile.page_bytes, erase, write)
-        identity = {0x060: unique_id & 0xFFFFFFFF, 0x064: unique_id >> 32}
-        self.port0 = Gpio("GPIO P0", 0x50000000, time)
+        if profile.chip not in _CHIPS:
+            raise SimulatorError(f"the chip {profile.chip} is not simulated; those are {', '.join(_CHIPS)}")
+        silicon = _CHIPS[profile.chip]
+        revision = silicon.newest if revision is None else revision
+        hz = profile.clock_hz
+        self.wiring = wiring_of(profile.name)
         self.blocks: list[tuple[_Window, Peripheral]] = []
         self._found: dict[int, tuple[Peripheral, int]] = {}
-        names = {0x010: "CODEPAGESIZE", 0x014: "CODESIZE", 0x060: "DEVICEID[0]", 0x064: "DEVICEID[1]"}
-        sizes = {0x010: profile.page_bytes, 0x014: profile.flash_bytes // profile.page_bytes}
-        if nrf52:
-            names |= {0x100: "INFO.PART", 0x130: "0x10000130 (undocumented: part)", **_FICR_TEMP}
-            names[0x134] = "0x10000134 (undocumented: revision)"
-            parts = {0x100: 0x52833, 0x130: 13, 0x134: revision}
-            parts |= {offset: 0x300 + n for n, offset in enumerate(_FICR_TEMP)}  # the specimen's calibration
-            self._add(0x10000000, 0x1000, Constants("FICR", 0x10000000, time, names, identity | sizes | parts))
-            self.uicr = Uicr(0x10001000, time, self.nvmc, _CUSTOMER | {0x208: "APPROTECT"})
-            self.temp = Words("TEMP", 0x4000C000, time, _TEMP, {})
-            self._add(0x4000C000, 0x1000, self.temp)
-            self._add(0x50000800, 0x400, Gpio("GPIO P1", 0x50000300, time))
-            self.system = Words("SCB", 0xE000E000, time, {0xD88: "CPACR"}, {0xD88: 0})
-            self._add(0xE000E000, 0x1000, self.system)
-        else:
-            self._add(0x10000000, 0x1000, Constants("FICR", 0x10000000, time, names, identity | sizes))
-            self.uicr = Uicr(0x10001000, time, self.nvmc, _CUSTOMER | {0x004: "RBPCONF"})
-            self.gpiote = Words("GPIOTE", 0x40006000, time, _NRF51_ERRATA, {})
-            self._add(0x40006000, 0x1000, self.gpiote)
-            rom = {0xFE0: "PERIPHID0", 0xFE4: "PERIPHID1", 0xFE8: "PERIPHID2", 0xFEC: "PERIPHID3"}
-            values = {0xFE0: 1, 0xFE4: 0, 0xFE8: revision << 4, 0xFEC: 0}
-            self._add(0xF0000000, 0x1000, Constants("ROM table", 0xF0000000, time, rom, values))
-            self.mpu = Words("MPU", 0x40000000, time, _MPU, {})
-            self._add(0x40000600, 0x100, self.mpu)
-        self._add(0x10001000, 0x1000, self.uicr)
-        self._add(0x40000000, 0x1000, self.clock)
-        self._add(0x40002000, 0x1000, self.uart)
-        self._add(0x4001E000, 0x1000, self.nvmc)
-        self._add(0x40008000, 0x1000, Timer("TIMER0", 0x40008000, time, profile.clock_hz))
-        self._add(0x50000000, 0x1000, self.port0)
+        self._timed: list[Peripheral] = []  # those to which something can happen by itself
+        self._asking: list[tuple[int, Peripheral]] = []  # those with an interrupt
+        self._not_simulated = silicon.not_simulated
 
-    def _add(self, start: int, size: int, peripheral: Peripheral) -> None:
-        self.blocks.append((_Window(start, size), peripheral))
+        crystal = self.wiring.low_frequency_crystal
+        self.clock = Clock(_base(_CLOCK), time, hz, silicon.nrf52, _CLOCK, crystal)
+        pins = (profile.uart_tx_pin, profile.uart_rx_pin)
+        self.uart = Uart(_base(_UART), time, self.clock, hz, profile.uart_fifo_bytes, pins, _UART)
+        erase, write = profile.erase_page_us * hz // 1_000_000, profile.write_word_us * hz // 1_000_000
+        self.nvmc = Nvmc(_base(_NVMC), time, profile.flash_start, flash, profile.page_bytes, erase, write)
+        self.uicr = uicr.Uicr(_UICR, time, self.nvmc, silicon.uicr)
+        self.timers = tuple(
+            Timer(f"TIMER{n}", _base(place), time, hz, place, channels, bits, silicon.nrf52)
+            for n, (place, channels, bits) in enumerate(silicon.timers)
+        )
+        self.rtcs = tuple(
+            Rtc(f"RTC{n}", _base(place), time, self.clock, place, channels)
+            for n, (place, channels) in enumerate(silicon.rtcs)
+        )
+        self.ports = tuple(Gpio(name, base, time, count, silicon.nrf52) for name, base, _, _, count in silicon.ports)
+        channels = silicon.gpiote_channels
+        self.gpiote = Gpiote(_base(_GPIOTE), time, _GPIOTE, self.ports, channels, silicon.nrf52, silicon.gpiote_extra)
+
+        if silicon.nrf52:
+            self.temp = Words("TEMP", _base(_TEMP), time, _TEMP_NAMES, {})
+            self.add(self.temp)
+            # The nRF51's core came without SysTick; its manuals offer the RTC instead.
+            self.add(SysTick(time, lambda: core.exceptions), size=0x10)
+        else:
+            self.mpu = Words("MPU", _base(_CLOCK), time, _MPU_NAMES, {})
+            self.add(self.mpu, 0x40000600, 0x100)
+            values = {0xFE0: 1, 0xFE4: 0, 0xFE8: revision << 4, 0xFEC: 0}
+            self.add(Constants("ROM table", 0xF0000000, time, _ROM_NAMES, values))
+        self.scb = Scb(time, core, silicon.nrf52)
+        self.add(self.scb, size=0x240)
+        interrupts, priority_bits = (48, 3) if silicon.nrf52 else (32, 2)
+        self.add(Nvic(time, lambda: core.exceptions, interrupts, priority_bits), size=0x400)
+        self.add(Ficr(_FICR, time, profile, revision, unique_id))
+        for peripheral in (self.uicr, self.clock, self.uart, self.nvmc, *self.timers, *self.rtcs, self.gpiote):
+            self.add(peripheral)
+        for port, (_, _, start, size, _) in zip(self.ports, silicon.ports, strict=True):
+            self.add(port, start, size)
+        for pin in self.wiring.buttons.values():
+            self._hold_up(pin)
+
+    def _hold_up(self, number: int) -> None:
+        port, pin = self.port(number)
+        port.hold(pin, True)
+
+    def add(self, peripheral: Peripheral, start: int | None = None, size: int = 0x1000) -> None:
+        """Put a peripheral into the address space, from its base on unless told otherwise."""
+        self.blocks.append((_Window(peripheral.base if start is None else start, size), peripheral))
+        if type(peripheral).next_event is not Peripheral.next_event:
+            self._timed.append(peripheral)
+        if peripheral.irq is not None:
+            self._asking.append((peripheral.irq, peripheral))
+
+    def port(self, pin: int) -> tuple[Gpio, int]:
+        """The port of a pin, and its number there. A pin is a number as PSEL registers take it: 32 a port.
+
+        Raises
+        ------
+        SimulatorError : the chip has no such pin.
+        """
+        number, within = divmod(pin, 32)
+        if not 0 <= number < len(self.ports) or within >= self.ports[number].pins:
+            raise SimulatorError(f"the chip has no pin {pin}; a pin of P1 is 32 and its number there")
+        return self.ports[number], within
 
     @property
     def spaces(self) -> tuple[tuple[int, int], ...]:
@@ -130,21 +215,25 @@ class Chip:
         starts = sorted({window.start & ~0xFFFFF for window, _ in self.blocks})
         return tuple((start, 0x100000) for start in starts)
 
-    def _find(self, address: int) -> tuple[Peripheral, int]:
-        for window, peripheral in self.blocks:  # the smaller windows come first
+    def _find(self, address: int, access: str) -> tuple[Peripheral, int]:
+        for window, peripheral in self.blocks:
             if window.start <= address < window.start + window.size:
                 self._found[address] = peripheral, address - peripheral.base
                 return self._found[address]
-        raise Refused(f"no peripheral that is simulated lies at {address:#010x}")
+        place = (address - _PERIPHERALS) >> 12
+        if place in self._not_simulated:
+            name = f"{self._not_simulated[place]} ({_base(place):#010x})"
+            raise Refused(f"{name} is not simulated: the firmware {access} {address:#010x}")
+        raise Refused(f"no peripheral that is simulated lies at {address:#010x}, which the firmware {access}")
 
     def read(self, address: int) -> int:
         """Read a register by address."""
-        peripheral, offset = self._found.get(address) or self._find(address)
+        peripheral, offset = self._found.get(address) or self._find(address, "reads")
         return peripheral.read(offset)
 
     def write(self, address: int, value: int) -> None:
         """Write a register by address."""
-        peripheral, offset = self._found.get(address) or self._find(address)
+        peripheral, offset = self._found.get(address) or self._find(address, "writes")
         peripheral.write(offset, value)
 
     def power_on(self) -> None:
@@ -154,7 +243,11 @@ class Chip:
 
     def next_event(self) -> int | None:
         """Cycle of the next thing that happens by itself, if any."""
-        return min((event for _, p in self.blocks if (event := p.next_event()) is not None), default=None)
+        return min((event for p in self._timed if (event := p.next_event()) is not None), default=None)
+
+    def requests(self) -> tuple[int, ...]:
+        """The interrupts that are asked for now, by number."""
+        return tuple(irq for irq, p in self._asking if p.interrupt())
 
     def save(self) -> list[dict[str, Any]]:
         """State of every peripheral; arrays and containers are copied, wiring is left out."""
@@ -171,7 +264,11 @@ class Chip:
                     setattr(peripheral, key, _copied(value))
 
 
-_WIRING = {"time", "_clock", "_nvmc", "_words", "NAMES", "_reset"}
+_WIRING = {"time", "_exceptions", "_core", "_clock", "_nvmc", "_words", "NAMES", "_reset", "watcher", "_ports"}
+
+
+def _base(place: int) -> int:
+    return _PERIPHERALS + (place << 12)
 
 
 def _copied(value: Any) -> Any:

@@ -51,6 +51,7 @@ class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
         self._own = url.netloc != "board"
         self._board = board
         self.is_open = True
+        self._reconfigure_port()
 
     def close(self) -> None:
         """Leave the board: one that this port booted is switched off, and its flash kept if a file was named."""
@@ -72,6 +73,10 @@ class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
     def clock(self) -> float:
         """Simulated seconds since the board's power-up: what a client's own deadlines must go by."""
         return self._running().seconds
+
+    def draw(self, below: int) -> int:
+        """A number from 0 to `below` - 1 by the seed of the board's faults, for a client's sessions."""
+        return self._running().draw(below)
 
     @property
     def in_waiting(self) -> int:
@@ -99,7 +104,18 @@ class Serial(serial.SerialBase):  # type: ignore[misc]  # pyserial has no types
         """Nothing is buffered on this side."""
 
     def _reconfigure_port(self, force_update: bool = False) -> None:
-        """Rates are looked at when bytes are written."""
+        """Another rate is news to the interface chip; the rest is looked at when bytes are written."""
+        if self._board is not None:
+            self._board.set_rate(self._baudrate)
+
+    def send_break(self, duration: float = 0.25) -> None:
+        """Hold the line low for so long in simulated time: the interface chip resets the board."""
+        self._running().break_line(duration)
+
+    def _update_break_state(self) -> None:
+        """The interface chip resets the board when the break ends."""
+        if not self._break_state:
+            self._running().break_line(0.0)
 
     def _update_dtr_state(self) -> None:
         """The interface chip ignores DTR."""

@@ -28,12 +28,12 @@ class OtherBoard(Board):
         self._on_measure = on_measure
         super().__init__(profile)
 
-    def _load(self, text: str) -> None:
-        super()._load(text)
+    def _load(self) -> None:
+        super()._load()
         if self._flipped is not None:
             address, mask = self._flipped
             self._flash[address - self.profile.flash_start] ^= mask
-            self.cpu.load_code(self.profile.flash_start, self._flash[: self.firmware_bytes].tobytes())
+            self.cpu.load_code(self._flash[: self.firmware_bytes].tobytes())
 
     @contextmanager
     def measure(self, function: str) -> Iterator[Measurement]:

@@ -40,7 +40,7 @@ def test_every_public_name_has_its_place() -> None:
     assert public <= headings
     assert set(re.findall(r"(?m)^\| `(\w+Error)` \|", PAGE)) == set(nnlite.errors.__all__)
     assert set(re.findall(r"(?m)^\| `(device|board|line)` \|", PAGE)) == {"device", "board", "line"}
-    assert {"--board-port", "--board-faults", "--board-seed"} <= set(re.findall(r"--[a-z-]+", PAGE))
+    assert {"--board", "--board-port", "--board-faults", "--fault-seed"} <= set(re.findall(r"--[a-z-]+", PAGE))
 
 
 def test_links_lead_somewhere() -> None:

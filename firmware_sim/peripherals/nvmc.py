@@ -7,13 +7,18 @@ time the datasheet gives.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from firmware_sim.faults.memory import partly
 from firmware_sim.peripherals.base import Peripheral, Refused, Timeline
 
-__all__ = ["Nvmc"]
+__all__ = ["Nvmc", "Outcome"]
+
+Words = npt.NDArray[np.uint32]
+Outcome = Literal["nothing", "torn", "half-erased", "all"]
 
 _READY, _READYNEXT, _CONFIG, _ERASEPAGE = 0x400, 0x408, 0x504, 0x508
 _READ, _WRITE, _ERASE = 0, 1, 2
@@ -25,7 +30,10 @@ class Nvmc(Peripheral):
 
     Attributes
     ----------
-    operations : flash operations since power-up; a test may cut the power at a given one (`cut_at`).
+    operations : flash operations since power-up.
+    cut_at, cut_outcome, cut_seed : the operation that the power goes at, and what of it is done; None for none.
+    cut : whether it has gone.
+    busy_from : the operation from which on READY stays 0, however long the firmware waits; None for a good controller.
     programmed : for each word, how often it was programmed since its page was erased.
     """
 
@@ -48,6 +56,9 @@ class Nvmc(Peripheral):
         self._erase_cycles, self._write_cycles = erase_cycles, write_cycles
         self.programmed = np.zeros(self._words.size, np.uint8)
         self.cut_at: int | None = None
+        self.cut_outcome: Outcome = "nothing"
+        self.cut_seed = 0
+        self.busy_from: int | None = None
         self.cut = False
         self.power_on()
 
@@ -58,7 +69,17 @@ class Nvmc(Peripheral):
 
     def read(self, offset: int) -> int:
         self.register(offset)
-        return self.config if offset == _CONFIG else 1  # the core stalls meanwhile: it never sees a busy controller
+        if offset == _CONFIG:
+            return self.config
+        if self.busy_from is not None and self.operations >= self.busy_from:
+            self.time.polled()
+            return 0
+        return 1  # the core stalls meanwhile: it never sees a busy controller
+
+    @property
+    def constants(self) -> Mapping[int, int]:
+        """Registers that always read the same, by address: the core stalls while the controller is busy."""
+        return {self.base + _READY: 1} if self.busy_from is None else {}
 
     def write(self, offset: int, value: int) -> None:
         self.register(offset)
@@ -69,18 +90,36 @@ class Nvmc(Peripheral):
         else:
             raise Refused(f"{self.register(offset)} is read-only")
 
-    def program(self) -> bool:
-        """Count the programming of a word and let its time pass. False when the power goes before it does anything."""
-        return self._begin(self._write_cycles)
+    def program(self, before: int, value: int) -> int:
+        """Program a word and let the time of it pass. Returns what it holds then."""
+        return self._program(before, value)[0]
 
-    def _begin(self, cycles: int) -> bool:
+    def _program(self, before: int, value: int) -> tuple[int, Outcome]:
+        if not self.cut and self.operations + 1 != self.cut_at:  # nearly always, and arrays take their time
+            self.operations += 1
+            self.time.skip_to(self.time.now + self._write_cycles)
+            return before & value, "all"
+        word = np.array([before], np.uint32)
+        after, outcome = self._operate(word, word & np.uint32(value), self._write_cycles)
+        return int(after[0]), outcome
+
+    def _operate(self, before: Words, after: Words, cycles: int) -> tuple[Words, Outcome]:
+        """Count an operation and let its time pass. Returns what the words hold then, and how much of it was done."""
+        if self.cut:  # the core stops behind this instruction
+            return before, "nothing"
         self.operations += 1
-        if self.cut or self.operations == self.cut_at:
+        outcome: Outcome = "all"
+        if self.operations == self.cut_at:
             self.cut = True
             self.time.wake_at(0)
-            return False
+            outcome = self.cut_outcome
+        if outcome == "nothing":
+            return before, outcome
+        if outcome != "all":
+            even = 0.5 if outcome == "half-erased" and before.size > 1 else None
+            return partly(before, after, self.cut_seed, even), outcome
         self.time.skip_to(self.time.now + cycles)
-        return True
+        return after, outcome
 
     def _erase(self, address: int) -> None:
         word = (address - self._start) // 4
@@ -88,9 +127,11 @@ class Nvmc(Peripheral):
             raise Refused(f"NVMC.ERASEPAGE for {address:#010x} without CONFIG = EEN")
         if address % (4 * self._page_words) or not 0 <= word < self._words.size:
             raise Refused(f"NVMC.ERASEPAGE for {address:#010x}, which is not the start of a page of flash")
-        if self._begin(self._erase_cycles):
-            self._words[word : word + self._page_words] = 0xFFFFFFFF
-            self.programmed[word : word + self._page_words] = 0
+        page = slice(word, word + self._page_words)
+        erased = np.full(self._page_words, 0xFFFFFFFF, np.uint32)
+        self._words[page], outcome = self._operate(self._words[page], erased, self._erase_cycles)
+        if outcome == "all":  # a page that is half erased is not erased
+            self.programmed[page] = 0
 
     def store(self, address: int, size: int, value: int) -> None:
         """A store of the core to flash."""
@@ -101,6 +142,5 @@ class Nvmc(Peripheral):
             raise Refused(f"a store of {size} bytes to flash at {address:#010x}; only whole words can be programmed")
         if self.programmed[word] >= _WRITES_PER_WORD:
             raise Refused(f"the word at {address:#010x} was programmed a third time since its page was erased")
-        if self.program():
-            self._words[word] &= np.uint32(value)
-            self.programmed[word] += 1
+        self._words[word], outcome = self._program(int(self._words[word]), value)
+        self.programmed[word] += outcome != "nothing"

@@ -62,7 +62,8 @@ class Client:
 
     Parameters
     ----------
-    port : an open port, see `nnlite.link.port`. Its `clock()`, if it has one, is the time that deadlines follow.
+    port : an open port, see `nnlite.link.port`. Its `clock()`, if it has one, is the time that deadlines follow;
+        its `draw(below)` gives the numbers of sessions, so that a simulated board hears the same ones each time.
 
     Raises
     ------
@@ -76,6 +77,7 @@ class Client:
     def __init__(self, port: Port) -> None:
         self._port = port
         self._clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
+        self._draw: Callable[[int], int] = getattr(port, "draw", secrets.randbelow)
         self._decoder = FrameDecoder(_PAYLOAD_LIMIT)
         self._session = 0
         self._sequence = 0
@@ -122,7 +124,7 @@ class Client:
     def hello(self, attempts: int = ATTEMPTS) -> Hello:
         """Open a new session. The device drops whatever the last one left half done."""
         self._settle()
-        self._session = 1 + secrets.randbelow(0xFFFF)
+        self._session = 1 + self._draw(0xFFFF)
         body = self._request(Message.HELLO, protocol.hello_request(), attempts=attempts)
         hello = protocol.decode_hello(body)
         self._payload_bytes = min(hello.payload_bytes, _PAYLOAD_LIMIT)

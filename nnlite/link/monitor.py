@@ -6,6 +6,7 @@ No I/O but through the port that a `Tap` stands in front of; what a piece looks 
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -130,6 +131,7 @@ class Tap:
         self._port = port
         self._show = show
         self.clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
+        self.draw: Callable[[int], int] = getattr(port, "draw", secrets.randbelow)
         self._start = self._heard = self.clock()
         self._sent, self._received = Splitter("sent"), Splitter("received")
 

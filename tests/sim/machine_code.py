@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from firmware_sim import Board
-from nnlite.profile import Profile
+from firmware_sim.image import Image
+from nnlite.profile import Profile, Symbol
 
 RAM = 0x20000000
 STACK = RAM + 0x1000
@@ -91,9 +93,11 @@ def hex_text(content: bytes, start: int = 0) -> str:
     return "".join(f":{record.hex().upper()}\n" for record in [*lines, bytes.fromhex("00000001FF")])
 
 
-def bare_board(*steps: Iterable[Part] | Part, name: str = "microbit") -> Board:
+def bare_board(
+    *steps: Iterable[Part] | Part, name: str = "microbit", symbols: Mapping[str, Symbol] = MappingProxyType({})
+) -> Board:
     """A board that is about to run `program(*steps)`."""
-    return Board(Profile.load(name), hex_text(program(*steps)))
+    return Board(Profile.load(name), Image(((0, program(*steps)),), symbols))
 
 
 def word(board: Board, address: int) -> int:

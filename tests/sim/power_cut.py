@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from firmware_sim import Board, PowerCutError, Snapshot
+from firmware_sim.peripherals.nvmc import Outcome
 from nnlite.device import Device
 from nnlite.errors import DeviceTimeoutError
 from nnlite.image import encode_image, image_digest
@@ -60,10 +61,10 @@ class Bench:
             self.heard = board.line.passed["from_board"] - heard_before
             self.operations = board.chip.nvmc.operations - self.done_before
 
-    def cut_before(self, operation: int) -> bytes | None:
-        """Cut in front of the n-th operation. Returns what serves after a boot."""
+    def cut_at(self, operation: int, outcome: Outcome = "nothing") -> bytes | None:
+        """Cut at the n-th operation, by default in front of it. Returns what serves after a boot."""
         self.board.restore(self.start)
-        self.board.cut_power_at_flash_operation(self.done_before + operation)
+        self.board.cut_power_at_flash_operation(self.done_before + operation, outcome, seed=operation)
         with Device.open(self.board.url) as device, pytest.raises(PowerCutError):
             self.undertake(device)
         return self.boot_and_go_on()
@@ -150,12 +151,14 @@ def trying(board: Board) -> tuple[Bench, Network, Network]:
     return Bench(board, prepare, undertake), OLD, NEW
 
 
-def outcomes(bench: Bench, before: Network | None, after: Network, operations: Iterable[int]) -> Counter[str]:
-    """How often the old and the new model serve, for cuts in front of the operations and one behind all of them.
+def outcomes(
+    bench: Bench, before: Network | None, after: Network, operations: Iterable[int], outcome: Outcome = "nothing"
+) -> Counter[str]:
+    """How often the old and the new model serve, for cuts at the operations and one behind all of them.
 
     A model that is neither, or none where one was, is a KeyError.
     """
     names = {digest(after): "new", None if before is None else digest(before): "old"}
-    found = Counter(names[bench.cut_before(n)] for n in operations)
+    found = Counter(names[bench.cut_at(n, outcome)] for n in operations)
     found[names[bench.cut_behind_the_last()]] += 1
     return found

@@ -30,14 +30,20 @@ def test_nrf51822(revision: int) -> None:
 def test_nrf52833(revision: int) -> None:
     board = started("microbit2", revision)
     chip = board.chip
-    assert [chip.clock.values.get(offset) for offset in (0x10C, 0x110, 0x538)] == [0, 0, 0]  # 36
+    for offset in (0x10C, 0x110, 0x538):
+        chip.clock.write(offset, 1)
+    operations = chip.nvmc.operations
+    board.reset()
+    assert [chip.clock.read(offset) for offset in (0x10C, 0x110, 0x538)] == [1, 1, 1]  # not reset when expected
+    board.run(64_000)
+    assert [chip.clock.read(offset) for offset in (0x10C, 0x110, 0x538)] == [0, 0, 0]  # 36
     offsets = [*range(0x520, 0x538, 4), *range(0x540, 0x558, 4), *range(0x560, 0x574, 4)]
     assert [chip.temp.values.get(offset) for offset in offsets] == list(range(0x300, 0x311))  # 66
     locked = revision >= 2
     assert chip.uicr.values[0x208] == (0xFFFFFF5A if locked else 0xFFFFFFFF)
     assert chip.clock.values.get(0x558) == (0x5A if locked else None)
-    assert chip.system.values[0xD88] == 0x00F00000  # the FPU is on
-    assert chip.nvmc.operations == int(locked)
+    assert chip.scb.values[0x88] == 0x00F00000  # the FPU is on
+    assert operations == int(locked)
 
 
 def test_the_lasting_half_of_the_lock_is_opened_once() -> None:
@@ -52,5 +58,4 @@ def test_the_lasting_half_of_the_lock_is_opened_once() -> None:
 @pytest.mark.parametrize(("name", "pin"), [("microbit", 24), ("microbit2", 6)])
 def test_the_line_idles_high(name: str, pin: int) -> None:
     chip = started(name, 2 if name == "microbit2" else 7).chip
-    assert chip.port0.out >> pin & 1
-    assert chip.port0.direction >> pin & 1
+    assert chip.ports[0].drives(pin)

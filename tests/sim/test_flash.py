@@ -101,8 +101,8 @@ def test_the_factorys_registers_tell_the_size_of_the_flash() -> None:
         ((store(UICR_RBPCONF, 0),), "a store to UICR.RBPCONF without NVMC.CONFIG = WEN"),
         ((store(0x10000060, 0),), r"FICR.DEVICEID\[0\] is read-only"),
         ((load(0x10000020),), "FICR has no register at 0x10000020 that is simulated"),
-        ((load(0x40009000),), "no peripheral that is simulated lies at 0x40009000"),
-        ((store(0x40001508, 1),), "no peripheral that is simulated lies at 0x40001508"),
+        ((load(0x40024000),), "no peripheral that is simulated lies at 0x40024000"),
+        ((store(0x40001508, 1),), r"RADIO \(0x40001000\) is not simulated: the firmware writes 0x40001508"),
     ],
 )
 def test_what_silicon_would_not_do_is_refused(steps: tuple[tuple[Part, ...], ...], message: str) -> None:
@@ -114,7 +114,7 @@ def test_what_silicon_would_not_do_is_refused(steps: tuple[tuple[Part, ...], ...
 
 def test_the_message_tells_the_instruction_itself() -> None:
     """store() is two loads and a str, from 0x40 on."""
-    board = bare_board(store(CONFIG, WEN), store(0x40009000, 1), HALT)
+    board = bare_board(store(CONFIG, WEN), store(0x40024000, 1), HALT)
     with pytest.raises(FirmwareFault, match="pc 0x0000004a"):
         board.run(1000)
 

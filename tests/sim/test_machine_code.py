@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from firmware_sim import Board, FirmwareFault
-from firmware_sim.cpu import CALL_CYCLES, CALL_INSTRUCTIONS, CALLS
-from firmware_sim.timing import TAKEN_SHIFT, cycle_table
+from firmware_sim.cpu.cycles import entries
+from firmware_sim.cpu.slots import BYTE, TAKEN_SHIFT
+from nnlite.profile import Symbol
 from tests.sim.machine_code import BREAKPOINT, CODE, HALT, RAM, STACK, Load, bare_board, load, store, word
 
 COUNTDOWN = b"\x01\x38\xfd\xd1"  # 1: subs r0, #1; bne 1b
@@ -41,21 +42,40 @@ def test_a_wide_instruction_counts_once() -> None:
     assert counts(b"\x40\xf2\x34\x12", name="microbit2") == (2, 2)  # movw r2, #0x234
 
 
-def test_what_an_it_block_skips_is_not_counted() -> None:
-    """As `Cpu.instructions` says of the M4."""
-    taken = counts(b"\x00\x28\x08\xbf\x01\x21", name="microbit2")  # cmp r0, #0; it eq; moveq r1, #1
-    skipped = counts(b"\x00\x28\x18\xbf\x01\x21", name="microbit2")  # cmp r0, #0; it ne; movne r1, #1
-    assert (taken[0], skipped[0]) == (4, 3)
+@pytest.mark.parametrize(
+    ("block", "instructions", "cycles"),
+    [
+        ("08bf 0121", 4, 4),  # it eq; moveq r1, #1
+        ("18bf 0121", 4, 4),  # it ne; movne r1, #1: fails
+        ("0cbf 0121 0268", 5, 5),  # ite eq; moveq; ldrne r2, [r0]: a load that fails takes one cycle
+        ("14bf 0121 0268", 5, 6),  # ite ne; movne; ldreq r2, [r0]: one that is carried out two
+        ("1cbf 0121 00e0", 5, 5),  # itt ne; movne; bne to the next but one: not taken
+        ("04bf 0121 ffe7", 5, 5),  # itt eq; moveq; beq to the next one
+        ("04bf 0121 00e0 0022", 5, 7),  # itt eq; moveq; beq over movs r2, #0: taken
+    ],
+)
+def test_an_it_block_counts_what_it_skips(block: str, instructions: int, cycles: int) -> None:
+    assert counts(b"\x00\x28", bytes.fromhex(block), name="microbit2") == (instructions, cycles)  # cmp r0, #0
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3])
+def test_a_run_never_ends_inside_an_it_block(piece: int) -> None:
+    code = b"\x00\x28", bytes.fromhex("01bf 0131 0231 0331 0431"), b"\xf9\xe7"  # cmp; 1: itttt eq; adds; b 1b
+    board = bare_board(*code, name="microbit2")
+    for _ in range(40):
+        board.run(piece)
+        assert board.cpu.pc not in (CODE + 6, CODE + 8, CODE + 10)
+    assert (board.instructions - 1) % 6 in (0, 5)
 
 
 def test_a_watched_call_is_counted_from_entry_to_return() -> None:
     # 40: bl 48; bl 48; 48: movs r0, #3; subs r0, #1; bne; bx lr. Then it falls into 48 once more, uncalled.
-    board = bare_board(b"\x00\xf0\x02\xf8\x00\xf0\x00\xf8", b"\x03\x20", COUNTDOWN, b"\x70\x47")
-    board.cpu.watch_call(CODE + 8)
-    board.run(40)
-    assert board.cpu.counters[CALLS] == 2
-    assert board.cpu.counters[CALL_INSTRUCTIONS] == 2 * (1 + 2 * 3 + 1)
-    assert board.cpu.counters[CALL_CYCLES] == 2 * (1 + 3 + 3 + 3 + 1 + 3)
+    function = {"function": Symbol(CODE + 8, 8)}
+    board = bare_board(b"\x00\xf0\x02\xf8\x00\xf0\x00\xf8", b"\x03\x20", COUNTDOWN, b"\x70\x47", symbols=function)
+    with board.measure("function") as cost:
+        board.run(40)
+    assert (cost.calls, cost.instructions) == (2, 2 * (1 + 2 * 3 + 1))
+    assert cost.cycles == 2 * (1 + 3 + 3 + 3 + 1 + 3)
 
 
 @pytest.mark.parametrize(
@@ -79,18 +99,23 @@ def test_a_watched_call_is_counted_from_entry_to_return() -> None:
         ("00ee200a", "cortex-m4f", 3, 0),  # vmla.f32
         ("d0ed000a", "cortex-m4f", 2, 2),  # vldr
         ("d0e90001", "cortex-m4f", 3, 0),  # ldrd
-        ("08bf", "cortex-m4f", 1, 2),  # it
+        ("08bf0121", "cortex-m4f", 2, 0),  # it, with the instruction in its block
     ],
 )
 def test_the_cycle_table_follows_the_manuals(code: str, core: str, own: int, taken: int) -> None:
-    entry = int(cycle_table(bytes.fromhex(code), 0, core)[0])
-    assert entry & ((1 << TAKEN_SHIFT) - 1) == own
-    assert entry >> TAKEN_SHIFT == taken
+    _, entry = next(iter(entries(memoryview(bytes.fromhex(code)), 0, core)))
+    assert entry & BYTE == own
+    assert entry >> TAKEN_SHIFT & BYTE == taken
 
 
-def test_data_between_functions_does_not_shift_the_table() -> None:
-    table = cycle_table(bytes.fromhex("7047 ffff ffff f0b5"), 0, "cortex-m0")
-    assert table[3] & 0xFF == 6
+def test_data_between_functions_is_not_taken_for_code() -> None:
+    """bl over a word whose second half, with the push behind it, would make one instruction of four bytes."""
+    data = bytes.fromhex("0000 00f0")
+    called = bytes.fromhex("10b5 10bd")  # push {r4, lr}; pop {r4, pc}
+    board = bare_board(b"\x00\xf0\x04\xf8", BREAKPOINT, b"\x00\xbf", data, called)
+    with pytest.raises(FirmwareFault, match="BKPT"):
+        board.run(100)
+    assert (board.instructions, board.cycles) == (4, 4 + 3 + 3 + 3 + 1)
 
 
 @pytest.mark.parametrize(
@@ -99,11 +124,11 @@ def test_data_between_functions_does_not_shift_the_table() -> None:
         ((b"\xff\xb4\xfd\xe7",), r"a write of 4 bytes at 0x1fffffe0, below RAM: the stack overflowed"),  # push; b
         (load(0x30000000), r"a read of 4 bytes at 0x30000000, where nothing is mapped"),
         (store(RAM + 0x4000, 1), r"a write of 4 bytes at 0x20004000, where nothing is mapped"),
-        ((Load(0, 0x60000001), b"\x00\x47"), r"a jump of \d bytes at 0x60000000"),  # bx r0
-        ((*store(RAM, 0xE7FEE7FE), Load(0, RAM | 1), b"\x00\x47"), r"a jump of \d bytes at 0x20000000"),
-        (load(RAM + 1), "an unaligned access"),
+        ((Load(0, 0x60000001), b"\x00\x47"), r"a jump to 0x60000000, where nothing is"),  # bx r0
+        ((*store(RAM, 0xE7FEE7FE), Load(0, RAM | 1), b"\x00\x47"), r"a jump to 0x20000000, in RAM"),
+        (load(RAM + 1), "an unaligned access at 0x20000001"),
         ((b"\x00\xde",), "an undefined instruction"),  # udf
-        ((b"\x00\xdf",), "SVC"),  # svc
+        ((b"\x00\xdf",), "exception 11 has the vector 0x00000000"),  # svc
         ((BREAKPOINT,), "BKPT"),
     ],
     ids=["stack", "read", "write", "jump", "RAM", "unaligned", "undefined", "svc", "breakpoint"],

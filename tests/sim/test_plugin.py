@@ -208,10 +208,12 @@ def test_with_a_port_another_projects_board_still_is_its_own(pytester: pytest.Py
     [
         ("--board-port=P --board-faults=flip=0.1", "ERROR: --board-faults is for simulated boards: leave it out*"),
         ("--board-port=P -n 2", "ERROR: the one board at --board-port cannot serve several workers: leave out -n*"),
-        ("--board-faults=flop=0.1", "*'flop=0.1': there is no fault 'flop'; write it as flip=0.0005,drop=0.0001"),
-        ("--board-faults=flip", "*'flip': could not convert*; write it as flip=0.0005,drop=0.0001"),
-        ("--board-faults=flip=0.1,drop=2", "*'drop=2': flip is the chance of each byte, from 0 to 1, not 2;*"),
-        ("--board-seed=x", "*argument --board-seed: invalid int value: 'x'"),
+        ("--board-faults=flop=0.1", "*'flop=0.1': there is no fault 'flop'; those are *; write it as flip=0.0005,*"),
+        ("--board-faults=flip", "*'flip': '' is no number; write it as flip=0.0005,*"),
+        ("--board-faults=flip=0.1,drop=2", "*'drop=2': drop is the chance of each byte, from 0 to 1, not 2;*"),
+        ("--board=microbit --board-port=P", "ERROR: --board is for simulated boards: leave it out*"),
+        ("--board=microbit,nosuch", "ERROR: --board microbit,nosuch: there is no board 'nosuch'*"),
+        ("--fault-seed=x", "*argument --fault-seed: invalid int value: 'x'"),
     ],
 )
 def test_options_that_cannot_be_are_refused(pytester: pytest.Pytester, options: str, message: str) -> None:
@@ -236,7 +238,7 @@ def test_the_option_makes_every_boards_line_noisy(pytester: pytest.Pytester) -> 
             assert False
         """
     )
-    options = ["--board-faults", "flip=0.05,double=0.01", "--board-seed"]
+    options = ["--board-faults", "flip=0.05,double=0.01", "--fault-seed"]
 
     def arrived(seed: str) -> str:
         result = pytester.inline_run(*options, seed)
@@ -250,11 +252,13 @@ def test_the_option_makes_every_boards_line_noisy(pytester: pytest.Pytester) -> 
     assert arrived("7") == arrived("7")
     assert arrived("7") != arrived("8") != bytes(200).hex()
     result = pytester.runpytest_inprocess(*options, "7")
-    said = "--board-faults flip=0.05,double=0.01 --board-seed 7"
-    result.stdout.fnmatch_lines([f"boards: simulated, {said}", "*- noise -*", f"{said} damaged * of 200 bytes to the*"])
-    assert str(result.stdout).count(" damaged ") == 1
+    said = "--board-faults flip=0.05,double=0.01 --fault-seed 7"
+    result.stdout.fnmatch_lines(
+        [f"boards: simulated, {said}", f"faults     {said}", "damaged    * of 200 bytes to the*"]
+    )
+    assert str(result.stdout).count("damaged ") == 1
     quiet = pytester.runpytest_inprocess()
-    quiet.stdout.no_fnmatch_line("*noise*")
+    quiet.stdout.fnmatch_lines(["faults     --fault-seed 0", "damaged    0 of 200 bytes to the*"])
     quiet.stdout.no_fnmatch_line("boards:*")
 
 

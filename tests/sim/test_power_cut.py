@@ -36,6 +36,19 @@ def test_learning(board: Board, undertaking: Callable[[Board], tuple[Bench, Netw
     assert outcomes(bench, old, new, cuts) == {"old": len(cuts), "new": 1}
 
 
+@pytest.mark.parametrize("undertaking", [flashing, learning])
+def test_an_operation_that_the_cut_tears(
+    board: Board, undertaking: Callable[[Board], tuple[Bench, Network, Network]]
+) -> None:
+    """At the last one, the commit word, the new model serves only if all of it was written."""
+    bench, old, new = undertaking(board)
+    last = bench.operations
+    cuts = [1, 2, *range(5, last, 12), *range(last - 4, last + 1)]
+    for outcome in ("torn", "half-erased"):
+        assert outcomes(bench, old, new, cuts, outcome) == {"old": len(cuts), "new": 1}
+    assert outcomes(bench, old, new, cuts, "all") == {"old": len(cuts) - 1, "new": 2}
+
+
 def test_rollback(board: Board) -> None:
     bench, old, new = rolling_back(board)
     assert bench.operations == 1

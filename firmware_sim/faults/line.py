@@ -1,4 +1,4 @@
-"""Faults on the line between laptop and board, for tests: the n-th byte flipped, lost or doubled, silence, or noise.
+"""Faults on the line between laptop and board: the n-th byte flipped, lost or doubled, silence, or noise.
 
 Deterministic: what happens depends on how many bytes went by and on the noise's seed, on nothing else.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal, get_args
 
-from nnlite.errors import UsageError
+from firmware_sim.faults.plan import Faults
 
 __all__ = ["Direction", "Line"]
 
@@ -17,18 +17,47 @@ Direction = Literal["to_board", "from_board"]
 
 
 class _Noise:
-    """What chance does to the bytes of one direction."""
+    """What chance does to the bytes of one direction. Each kind has a generator of its own."""
 
-    def __init__(self, flip: float, drop: float, double: float, seed: str) -> None:
-        self._rates = flip, drop, double
-        self._chance = Random(seed)
+    def __init__(self, faults: Faults, direction: str) -> None:
+        self._faults = faults
+        kinds = ("flip", "drop", "double", "burst", "silence")
+        # A kind that never happens needs no numbers.
+        self._chance = {k: Random(f"{faults.seed} {direction} {k}") for k in kinds if getattr(faults, k)}
+        self._burst_left = self._silence_left = 0
+
+    @property
+    def happens(self) -> bool:
+        """Whether there is any."""
+        return bool(self._chance)
 
     def next(self) -> tuple[int, bool, bool]:
         """For the next byte: the bits to invert, whether it is lost, whether it arrives twice."""
-        # As many draws for every byte: another rate then moves none of the faults that there were.
-        flip, drop, double = (self._chance.random() < rate for rate in self._rates)
-        mask = 1 << self._chance.getrandbits(3)
-        return mask if flip else 0, drop, double
+        mask, lost, double = 0, False, False
+        # As many draws for every byte: a higher rate adds faults and moves none.
+        for kind, chance in self._chance.items():
+            happens = chance.random() < getattr(self._faults, kind)
+            if kind == "flip":
+                bit = 1 << chance.getrandbits(3)
+                mask ^= bit if happens else 0
+            elif kind == "drop":
+                lost |= happens
+            elif kind == "double":
+                double = happens
+            elif kind == "burst":
+                other = 1 + int(chance.random() * 255)
+                if happens:
+                    self._burst_left = self._faults.burst_bytes
+                if self._burst_left:
+                    self._burst_left -= 1
+                    mask ^= other
+            else:
+                if happens:
+                    self._silence_left = self._faults.silence_bytes
+                if self._silence_left:
+                    self._silence_left -= 1
+                    lost = True
+        return mask, lost, double
 
 
 @dataclass
@@ -67,7 +96,16 @@ class Line:
         self._silent_from[direction] = self.passed[direction] + after
 
     def noise(
-        self, *directions: Direction, flip: float = 0.0, drop: float = 0.0, double: float = 0.0, seed: int = 0
+        self,
+        *directions: Direction,
+        flip: float = 0.0,
+        drop: float = 0.0,
+        double: float = 0.0,
+        burst: float = 0.0,
+        burst_bytes: int = 8,
+        silence: float = 0.0,
+        silence_bytes: int = 64,
+        seed: int = 0,
     ) -> None:
         """Let chance damage what comes from now on, until `restore`. Takes the place of an earlier noise.
 
@@ -76,17 +114,24 @@ class Line:
         directions : both when none is given; each has random numbers of its own.
         flip, drop, double : for each byte the chance, 0 to 1, that one of its bits is inverted, that it is lost, that
             it arrives twice.
+        burst, silence : the chance that `burst_bytes` bytes from this one on are damaged, that `silence_bytes` are
+            lost.
         seed : the same seed damages the same bytes.
 
         Raises
         ------
-        UsageError : a chance that is none.
+        UsageError : a chance or a length that is none.
         """
-        for name, chance in (("flip", flip), ("drop", drop), ("double", double)):
-            if not 0 <= chance <= 1:
-                raise UsageError(f"{name} is the chance of each byte, from 0 to 1, not {chance:g}")
+        lengths = {"burst_bytes": burst_bytes, "silence_bytes": silence_bytes}
+        chances = {"flip": flip, "drop": drop, "double": double, "burst": burst, "silence": silence}
+        self.expose_to(Faults(seed=seed, **lengths, **chances), *directions)  # type: ignore[arg-type]
+
+    def expose_to(self, faults: Faults, *directions: Direction) -> None:
+        """The same by a plan: what it says of the line, and nothing else of it."""
         for direction in directions or get_args(Direction):
-            self._noise[direction] = _Noise(flip, drop, double, f"{seed} {direction}")
+            self._noise[direction] = _Noise(faults, direction)
+            if not self._noise[direction].happens:
+                del self._noise[direction]
 
     def restore(self) -> None:
         """A perfect line again."""
@@ -99,6 +144,9 @@ class Line:
     def carry(self, direction: Direction, data: bytes) -> bytes:
         """What arrives of `data`."""
         noise = self._noise.get(direction)
+        if not (noise or self._flips or self._drops or self._doubles or self._silent_from):
+            self.passed[direction] += len(data)
+            return data
         out = bytearray()
         for byte in data:
             key = (direction, self.passed[direction])

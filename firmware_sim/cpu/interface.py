@@ -1,0 +1,180 @@
+"""What a board asks of a core, whatever computes it. `CortexM` is the one there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Cpu", "Frame", "Known", "Stop"]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why the core cannot go on: what happened, at which address of memory, if any."""
+
+    what: str
+    address: int | None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One level of the call stack: the address that is, or was left, there; whether an exception interrupted it."""
+
+    pc: int
+    interrupted: bool
+
+
+class Known(NamedTuple):
+    """What the core may know of a serial line's registers.
+
+    Attributes
+    ----------
+    flags : by address; they hold until the cycle `until`, or the next byte.
+    received : the address of the flag for a received byte; `data` that of the byte, `byte` what is there.
+    coming : cycle and value of the next bytes; `then` the cycle up to which nothing more is known to come.
+    constants : registers that always read the same.
+    """
+
+    flags: Mapping[int, int]
+    until: int
+    received: int
+    data: int
+    byte: int | None
+    coming: Sequence[tuple[int, int]]
+    then: int
+    constants: Mapping[int, int]
+
+
+class Cpu(Protocol):
+    """A core with its memories, in virtual time.
+
+    Attributes
+    ----------
+    cycles, instructions : since power-up; cycles may be moved forward by whoever knows that nothing happens.
+    pc, sp : program counter and stack pointer between two runs.
+    stopped, error, fault_pc : why it cannot go on, an exception that came up in a register access, and where that was.
+    reached, returned, sleeping : what ended the last run: a marked address, a function that Python called has
+        returned, an instruction that waits for an interrupt.
+    on_read, on_write, on_flash_store : what accesses to registers and stores to flash do.
+    """
+
+    cycles: int
+    instructions: int
+    pc: int
+    sp: int
+    stopped: Stop | None
+    error: BaseException | None
+    fault_pc: int
+    reached: bool
+    returned: bool
+    sleeping: bool
+    on_read: Callable[[int], int]
+    on_write: Callable[[int, int], None]
+    on_flash_store: Callable[[int, int, int], None]
+
+    def map_registers(self, start: int, size: int) -> None:
+        """Let accesses to [start, start + size) call `on_read` and `on_write`."""
+
+    def load_code(self, code: bytes) -> None:
+        """Flash begins with this image."""
+
+    def code_changed(self, start: int, size: int) -> None:
+        """Flash in [start, start + size) is not what it was."""
+
+    def reset(self) -> None:
+        """Registers as after reset."""
+
+    def run(self, deadline: int) -> None:
+        """Run until a cycle, or until something happened."""
+
+    @property
+    def deadline(self) -> int:
+        """Cycle at which the current run ends."""
+
+    def stop_at(self, cycles: int) -> None:
+        """Bring the current run's deadline forward."""
+
+    @property
+    def interruptible(self) -> bool:
+        """Whether any interrupt is enabled or pending."""
+
+    def request(self, interrupts: tuple[int, ...]) -> None:
+        """Peripherals ask for these interrupts now."""
+
+    def take_exceptions(self) -> None:
+        """Enter what is pending and may be entered now; wake a core that sleeps for it."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it does nothing but wait."""
+
+    def looked(self) -> bool:
+        """It looked at an unset flag. Returns whether it only waits."""
+
+    def busy(self) -> None:
+        """It did something else."""
+
+    def know(self, line: Known, postable: bool) -> None:
+        """Registers that are known for a while, and whether the core may change them without asking."""
+
+    def know_unset(self, address: int, until: int) -> None:
+        """One more flag that is known to be 0, until the core does anything else than look at flags."""
+
+    def posted(self) -> list[int]:
+        """What the core changed without asking, since it was asked last: addresses of flags that were cleared and of
+        data that was read, in their order; the address of a received byte's flag, and 1, for a byte that came."""
+
+    def disturbed(self) -> None:
+        """Something changed from outside: no flag is known."""
+
+    def set_stack(self, limit: int) -> None:
+        """The main stack must not grow below this address; 0 when that is not known."""
+
+    @property
+    def stack_depth(self) -> int:
+        """Bytes of the deepest main stack since reset."""
+
+    def frames(self, pc: int | None = None) -> list[Frame]:
+        """Where the core is, and the calls that led there, the innermost first."""
+
+    def registers(self) -> dict[str, int]:
+        """The core's registers by name."""
+
+    def stop_before(self, address: int | None) -> None:
+        """Let runs end in front of an instruction, not counting one that the core stands at now; None for none."""
+
+    def measure(self, function: int) -> None:
+        """Count what calls of a function cost from now on."""
+
+    def measured(self, function: int) -> tuple[int, int, int]:
+        """End of `measure`: calls that returned, instructions, cycles."""
+
+    def executed(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """For each halfword of flash: how often it was executed, the instructions and the cycles that this makes."""
+
+    def watch(self, start: int, end: int) -> None:
+        """Follow how far the memory in [start, end) is used."""
+
+    @property
+    def watched(self) -> int:
+        """End of the highest access to the watched memory."""
+
+    def call(self, function: int, words: list[int], floats: list[float], stack: bytes) -> None:
+        """Let the next run begin with a function."""
+
+    def results(self) -> tuple[int, int, int]:
+        """The registers that a function's result is in."""
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Put the registers back afterwards."""
+
+    def save(self) -> Any:
+        """A snapshot of the core and its memories."""
+
+    def restore(self, state: Any) -> None:
+        """Back to a snapshot."""

@@ -1,0 +1,149 @@
+"""What a test does with a board of its own firmware: run until, call, look where time went, go back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from firmware_sim import Board, SimulatorError, open_board
+from tests.sim.built import elf
+
+BOTH = pytest.mark.parametrize("name", ["microbit", "microbit2"])
+
+
+def opened(name: str, checks: bool = True) -> Board:
+    return open_board(name, elf(name, "callable.c"), checks=checks)
+
+
+def rounds(board: Board) -> int:
+    return int.from_bytes(board.read_memory(board.symbol("rounds"), 4), "little")
+
+
+@BOTH
+def test_it_runs_until_bytes_come_and_gives_what_came_before_them(name: str) -> None:
+    board = opened(name)
+    assert board.run_until(b"dy\n") == b"ready\n"
+    assert board.run_until(b"tick\ntick\n") == b"tick\ntick\n"
+    assert rounds(board) in (2, 3)
+
+
+@BOTH
+def test_it_runs_until_a_function_again_and_again(name: str) -> None:
+    board = opened(name)
+    for n in range(3):
+        board.run_until("leaf")
+        assert board.cpu.pc == board.symbol("leaf")
+        assert rounds(board) == n
+    assert board.backtrace()[1].startswith("main (callable.c:")
+
+
+def test_it_runs_until_a_cycle_or_a_condition() -> None:
+    board = opened("microbit")
+    board.run_until(1_000)
+    assert 1_000 <= board.cycles < 1_010
+    board.run_until(lambda b: rounds(b) == 4)
+    assert rounds(board) == 4
+
+
+@pytest.mark.parametrize(
+    "what", [b"never", "forever", 1 << 40, lambda board: False], ids=["bytes", "name", "cycle", "if"]
+)
+def test_what_does_not_come_in_time_is_told_with_where_it_is(what: object) -> None:
+    board = opened("microbit")
+    with pytest.raises(
+        SimulatorError, match=r"was not there within 0.01 simulated seconds; it is at pc 0x.* in \w+ \("
+    ):
+        board.run_until(what, timeout=0.01)  # type: ignore[arg-type]
+    assert board.seconds == pytest.approx(0.01, abs=1e-4)
+
+
+@BOTH
+def test_functions_take_and_give_what_c_does(name: str) -> None:
+    board = opened(name)
+    board.run_until("main")
+    before = board.registers()
+    assert board.call("add", 2, 3) == 5
+    assert board.call("add", -1, 0) == 0xFFFFFFFF
+    assert board.call("digits", 1, 2, 3, 4, 5, 6) == 123456
+    assert board.call("wide", 1, 2, returns=np.uint64) == (2 << 32) + 1
+    assert board.call("negative", 7, returns=np.int32) == -7
+    values, out = np.array([1, 2, 3.5], np.float32), np.zeros(3, np.float32)
+    assert board.call("scaled", values, 3, 2.0, out, returns=float) == 13.0
+    assert out.tolist() == [2, 4, 7]
+    assert values.tolist() == [1, 2, 3.5]
+    letters = np.frombuffer(b"abcde", np.uint8).copy()
+    assert board.call("reversed", letters, 5) == 5
+    assert letters.tobytes() == b"edcba"
+    letters = np.frombuffer(b"abcde", np.uint8).copy()
+    board.call("reversed", letters, 5, arrays_at=0x20002000)
+    assert (letters.tobytes(), board.read_memory(0x20002000, 5)) == (b"edcba", b"edcba")
+    assert board.registers() == before
+    assert board.run_until(b"ready\n") == b"ready\n"
+
+
+def test_calls_that_cannot_be_are_refused() -> None:
+    board = opened("microbit")
+    board.run_until("main")
+    for arguments, message in (
+        (("nothing",), "has no symbol 'nothing'"),
+        (("add", "a"), "argument 1 is 'a'"),
+        (("add", 1 << 32), "argument 1 is 4294967296"),
+        (("reversed", np.zeros(2000, np.uint8)), "take 2000 bytes of the stack, which has .*arrays_at"),
+        (("reversed", np.zeros((4, 4), np.uint8)[:, 1]), "must be contiguous"),
+    ):
+        with pytest.raises(SimulatorError, match=message):
+            board.call(*arguments)  # type: ignore[arg-type]
+    with pytest.raises(SimulatorError, match=r"forever did not return within 0\.01 simulated seconds; it is at pc"):
+        board.call("forever", timeout=0.01)
+    assert board.call("add", 1, 1) == 2
+
+
+@BOTH
+def test_the_profile_adds_up(name: str) -> None:
+    board = opened(name)
+    board.run_until(b"ready\n")
+    board.run_until("leaf")
+    before, cycles = board.instructions, board.cycles
+    with board.profile_functions() as rows:
+        board.run_until(lambda b: rounds(b) == 3)
+    by_name = {row.function: row for row in rows}
+    assert by_name["leaf"].calls == 3
+    assert sum(row.instructions for row in rows) == board.instructions - before
+    assert sum(row.cycles for row in rows) <= board.cycles - cycles
+    assert rows == sorted(rows, key=lambda row: (-row.cycles, row.function))
+    with board.measure("leaf") as cost:
+        board.run_until(lambda b: rounds(b) == 6)
+    assert (cost.calls, cost.instructions) == (3, by_name["leaf"].instructions)
+
+
+def test_without_checks_there_is_no_profile_but_the_same_counts() -> None:
+    checked, fast = opened("microbit"), opened("microbit", checks=False)
+    for board in (checked, fast):
+        board.run_until(b"tick\n")
+    assert (checked.cycles, checked.instructions) == (fast.cycles, fast.instructions)
+    with pytest.raises(SimulatorError, match="checks=True"), fast.profile_functions():
+        pass
+
+
+@BOTH
+def test_a_board_goes_back_and_does_the_same_again(name: str) -> None:
+    board = opened(name)
+    board.run_until(b"ready\n")
+    state = board.snapshot()
+    ends = []
+    for _ in range(3):
+        board.restore(state)
+        board.run(board.profile.clock_hz // 500)
+        ends.append((board.cycles, board.instructions, rounds(board), board.registers(), board.backtrace()))
+    assert ends[0] == ends[1] == ends[2]
+
+
+def test_going_back_brings_old_code_back_too() -> None:
+    board = opened("microbit")
+    board.run_until("main")
+    assert board.call("add", 2, 3) == 5
+    state = board.snapshot()
+    board.write_memory(board.symbol("add"), b"\x40\x1a\x70\x47")  # subs r0, r0, r1; bx lr
+    assert board.call("add", 7, 3) == 4
+    board.restore(state)
+    assert board.call("add", 7, 3) == 10
