@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import environment
+from tests.pages import typed
 from tests.serving import served
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,20 +25,6 @@ def folder(tmp_path: Path) -> Path:
     assert len(blocks) == PAGE.count("```python")
     (tmp_path / "test_wearable.py").write_text("\n\n".join(blocks), encoding="utf-8")
     return tmp_path
-
-
-def typed(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-W", "error", *arguments],
-        cwd=folder,
-        env=environment(PYTHONPATH=str(ROOT)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def test_the_example_passes(folder: Path) -> None:
