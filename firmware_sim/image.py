@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -81,7 +81,7 @@ class Image:
     @classmethod
     def of_hex(cls, text: str) -> Image:
         """From the text of an Intel HEX file, which has no names."""
-        return cls(_joined(parse_hex(text)))
+        return cls(_segments(text))
 
     @classmethod
     def of_profile(cls, profile: Profile) -> Image:
@@ -93,7 +93,7 @@ class Image:
         """
         symbols = profile.firmware.symbols
         stack = symbols["stack"]
-        segments = _joined(parse_hex(profile.firmware_hex()))
+        segments = _segments(profile.firmware_hex())
         return cls(
             segments,
             symbols,
@@ -130,6 +130,12 @@ def _hex_text(content: bytes) -> str:
             "it is neither an ELF file nor Intel HEX; give the linker's .elf, or convert it with objcopy -O ihex"
         )
     return text
+
+
+@lru_cache(maxsize=4)
+def _segments(text: str) -> tuple[tuple[int, bytes], ...]:
+    """What an Intel HEX file programs; kept, since a test opens many boards of one image."""
+    return _joined(parse_hex(text))
 
 
 def _joined(pieces: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
