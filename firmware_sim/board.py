@@ -179,6 +179,10 @@ class Board:
         """A flag came up by itself: who waits will find it at one of the next looks."""
         self.cpu.busy()
 
+    def flash_changed(self, start: int, size: int) -> None:
+        """What was made of code there is no longer true."""
+        self.cpu.code_changed(start, size)
+
     def byte_sent(self, cycles: int) -> None:
         """The last bit of a byte will have gone then: end the run if somebody waits for no more than that."""
         # Each of those under way may arrive twice.
@@ -837,7 +841,7 @@ def open_board(
         stack's end come from an ELF file.
     checks : look at each instruction for what silicon would not forgive beside what always stops: a stack that
         overflows, multiple loads that are not aligned, the FPU before it is on, instructions that the core has not.
-        Backtraces, `profile_functions` and `touched` for reads need it too. Without, boards run about twice as fast.
+        Backtraces, `profile_functions` and `touched` for reads need it too.
     revision : of the silicon (see `firmware_sim.chips.Chip`); by default the newest.
     unique_id : of the chip, 16 hexadecimal digits, as HELLO gives it; by default the same for every board.
     faults : what it has to bear: a `firmware_sim.faults.Faults`; by default nothing.

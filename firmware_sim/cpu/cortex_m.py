@@ -48,6 +48,9 @@ _T = 1 << 24
 _ALIGNED = 1 << 9
 _FLOAT_FRAME = 18 * 4  # s0 to s15, FPSCR and a word that keeps it aligned
 _numbers = itertools.count(1)
+#: slots that say where this core's arrays are: a snapshot may come from another board
+_OWN = [slots.BASE, slots.HALFWORDS, slots.CORE, slots.SELF, slots.FLASH_ADDRESS, slots.RAM_ADDRESS, slots.RAM_WORDS]
+_OWN += [slots.RAM_COPY, slots.BATCH_NAMES, slots.BATCH_POINTERS, slots.BATCH_COUNT]
 _CORE_REGISTERS = {f"r{n}": arm.UC_ARM_REG_R0 + n for n in range(13)} | {
     "sp": arm.UC_ARM_REG_SP,
     "lr": arm.UC_ARM_REG_LR,
@@ -103,7 +106,7 @@ class CortexM:
     core : "cortex-m0" or "cortex-m4f".
     flash_start, flash, ram_start, ram : memories as uint8 arrays; the CPU reads flash, and RAM both ways, in place.
     checks : whether to look for what Unicorn does not (stack, alignment, FPU, instructions that the core has not), to
-        keep the call stack and to count for a profile. Without, it runs two to three times as fast.
+        keep the call stack and to count for a profile.
 
     Attributes
     ----------
@@ -216,11 +219,11 @@ class CortexM:
     def code_changed(self, start: int, size: int) -> None:
         """Flash in [start, start + size) is not what it was: forget what was made of its instructions."""
         first = (start - self.flash_start) // 2
+        if self._known is not None and first < self._known.size:
+            self._known = None
         if size == 4 and not (self._entries[first] or self._entries[first + 1] or self._entries[first - 1]):
             return  # a word of data: firmware that writes flash does it by the thousand
         table = self._table[max(first - 1, 0) : first + (size + 1) // 2]
-        if self._known is not None and first < self._known.size:
-            self._known = None
         if table.any():
             table[:] = 0
             self.engine.ctl_flush_tb()
@@ -560,6 +563,8 @@ class CortexM:
                 if not self.returned:
                     self._stop(str(error))
             self.pc = self._read(arm.UC_ARM_REG_PC)
+        if self.returned:
+            self._measured_to(_BACK_TO_PYTHON)
         if self.view[slots.TRAP]:
             self._trapped()
         elif self._exception_return is not None:
@@ -661,6 +666,7 @@ class CortexM:
     def _leave(self, code: int) -> None:
         """Exception return (ARMv7-M, B1.5.8). `code` is EXC_RETURN without its lowest bit."""
         self.fault_pc = self._last_pc()
+        self._measured_to(code)
         if not self.exceptions.active:
             self.stopped = Stop("a return from an exception while none is active", None)
             return
@@ -790,6 +796,16 @@ class CortexM:
         calls, instructions, cycles = self.counters[[slots.CALLS, slots.CALL_INSTRUCTIONS, slots.CALL_CYCLES]].tolist()
         return calls, instructions, cycles
 
+    def _measured_to(self, back: int) -> None:
+        """The function that is measured has gone back to where no instruction is: out of an exception, or to Python."""
+        view = self.view
+        if view[slots.RETURN] == back:
+            view[slots.RETURN] = -1
+            view[slots.CALLS] += 1
+            view[slots.CALL_INSTRUCTIONS] += view[slots.INSTRUCTIONS] - view[slots.START_INSTRUCTIONS]
+            view[slots.CALL_CYCLES] += view[slots.CYCLES] + view[slots.TAKEN] - view[slots.START_CYCLES]
+            view[slots.TAKEN] = 0
+
     def watch(self, start: int, end: int) -> None:
         """Follow how far the memory in [start, end) is used; every access to memory takes longer from then on."""
         if self._watch is not None:
@@ -823,7 +839,9 @@ class CortexM:
     def restore(self, state: CpuState) -> None:
         """Back to a snapshot."""
         self.engine.context_restore(state.context)
+        own = self.counters[_OWN]
         self.counters[: slots.TABLE] = state.slots
+        self.counters[_OWN] = own
         self.ram[:] = state.ram
         changed = np.flatnonzero(self.flash.view(np.uint64) != state.flash.view(np.uint64))
         if changed.size:

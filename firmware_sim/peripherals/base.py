@@ -29,6 +29,9 @@ class Timeline(Protocol):
     def wake_at(self, cycles: int) -> None:
         """Something happens then that the board should look at."""
 
+    def flash_changed(self, start: int, size: int) -> None:
+        """Flash is not what it was, so code in it is not either."""
+
     def byte_sent(self, cycles: int) -> None:
         """The last bit of a byte leaves the UART then."""
 

@@ -130,6 +130,7 @@ class Nvmc(Peripheral):
         page = slice(word, word + self._page_words)
         erased = np.full(self._page_words, 0xFFFFFFFF, np.uint32)
         self._words[page], outcome = self._operate(self._words[page], erased, self._erase_cycles)
+        self.time.flash_changed(address, 4 * self._page_words)
         if outcome == "all":  # a page that is half erased is not erased
             self.programmed[page] = 0
 

@@ -27,6 +27,8 @@ class Time:
 
     def byte_sent(self, cycles: int) -> None: ...
 
+    def flash_changed(self, start: int, size: int) -> None: ...
+
     def polled(self) -> None:
         self.polls += 1
         if self.jump_to is not None:

@@ -147,6 +147,23 @@ def test_a_handler_stands_in_the_backtrace_with_what_it_interrupted(name: str) -
 
 
 @BOTH
+def test_a_handler_is_measured(name: str) -> None:
+    board = booted(name)
+    board.call("start_timer", 0, 1000, 0, returns=None)
+    with board.measure("timer0_handler") as cost, board.profile_functions() as rows:
+        board.run(board.profile.clock_hz // 200)
+    assert cost.calls == ticks(board) in (4, 5)
+    own = {row.function: row for row in rows}
+    assert own["timer0_handler"].calls == cost.calls
+    assert cost.instructions == sum(row.instructions for row in rows if row.function not in ("main", "start"))
+    assert cost.cycles >= cost.instructions
+    before = board.instructions
+    with board.measure("masked") as cost:
+        board.call("masked", returns=None)
+    assert (cost.calls, cost.instructions) == (1, board.instructions - before)
+
+
+@BOTH
 def test_a_snapshot_taken_inside_a_handler_goes_on_the_same(name: str) -> None:
     board = booted(name)
     board.call("start_timer", 0, 500, 0, returns=None)

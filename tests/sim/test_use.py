@@ -138,6 +138,41 @@ def test_a_board_goes_back_and_does_the_same_again(name: str) -> None:
     assert ends[0] == ends[1] == ends[2]
 
 
+def cost_of_add(board: Board) -> tuple[int, int]:
+    board.run_until("main")
+    with board.measure("add") as cost:
+        assert board.call("add", 1, 2) == 3
+    return cost.instructions, cost.cycles
+
+
+def test_a_board_whose_code_was_changed_does_not_change_others() -> None:
+    other = opened("microbit")
+    other.run_until("main")
+    other.write_memory(other.symbol("add"), b"\x70\x47\x00\xbf")  # bx lr; nop
+    other.call("add", 1, 2)
+    assert cost_of_add(opened("microbit")) == cost_of_add(open_board("microbit", elf("microbit", "callable.c", "-O1")))
+    assert cost_of_add(opened("microbit"))[0] > 2
+
+
+def test_a_snapshot_can_be_restored_on_another_board() -> None:
+    first, second = opened("microbit"), opened("microbit")
+    first.run_until(b"ready\n")
+    second.restore(first.snapshot())
+    for board in (first, second):
+        board.run(20_000)
+    assert (first.cycles, first.registers(), rounds(first)) == (second.cycles, second.registers(), rounds(second))
+
+
+def test_erased_code_is_not_executed() -> None:
+    board = opened("microbit")
+    board.run_until("main")
+    assert board.call("add", 1, 2) == 3
+    board.chip.nvmc.write(0x504, 2)
+    board.chip.nvmc.write(0x508, board.symbol("add") & ~0x3FF)
+    with pytest.raises(SimulatorError, match="an undefined instruction"):
+        board.call("add", 1, 2)
+
+
 def test_going_back_brings_old_code_back_too() -> None:
     board = opened("microbit")
     board.run_until("main")
