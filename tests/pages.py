@@ -11,8 +11,8 @@ from tests.cli.command import environment
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def typed(folder: Path, *arguments: str) -> str:
-    """What pytest prints in a folder where every test passes."""
+def typed(folder: Path, *arguments: str, code: int = 0) -> str:
+    """What pytest prints in a folder where every test passes, or where it ends with another exit code."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-W", "error", *arguments],
         cwd=folder,
@@ -22,5 +22,5 @@ def typed(folder: Path, *arguments: str) -> str:
         encoding="utf-8",
         check=False,
     )
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == code, done.stdout
     return done.stdout
