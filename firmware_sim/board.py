@@ -38,6 +38,7 @@ from nnlite.profile import Profile
 
 __all__ = ["Board", "Measurement", "Snapshot", "open_board", "running_board", "running_boards"]
 
+_Bytes = npt.NDArray[np.uint8]
 _FOREVER = 1 << 62
 #: calls that a fault's message names
 _CALLERS = 6
@@ -226,7 +227,6 @@ class Board:
     def _flash_store(self, address: int, size: int, value: int) -> None:
         self.cpu.busy()
         self.chip.nvmc.store(address, size, value)
-        self.cpu.code_changed(address, size)
 
     # ---- running ----
 
@@ -273,10 +273,14 @@ class Board:
 
     def reset(self) -> None:
         """Reset pin: as `boot`, but RAM keeps its bits and time goes on."""
+        self._restart(lambda before, fresh: before)
+
+    def _restart(self, keep: Callable[[_Bytes, _Bytes], _Bytes]) -> None:
+        """As `boot`, but time goes on, and `keep` makes what RAM holds of what it held and what it would."""
         cycles, instructions = self.cycles, self.instructions
-        ram = self._ram.copy()
+        before = self._ram.copy()
         self.boot()
-        self._ram[:] = ram
+        self._ram[:] = keep(before, self._ram)
         self.cpu.cycles, self.cpu.instructions = cycles, instructions
 
     def cut_power(self) -> None:
@@ -361,11 +365,8 @@ class Board:
         """
         if not 0 <= decay <= 1:
             raise UsageError(f"decay is the chance of each bit of RAM, from 0 to 1, not {decay:g}")
-        cycles, instructions = self.cycles, self.instructions
         before = self._ram.copy()
-        self.boot()
-        self._ram[:] = decayed(before, self._ram, decay, seed)
-        self.cpu.cycles, self.cpu.instructions = cycles, instructions
+        self._restart(lambda held, fresh: decayed(held, fresh, decay, seed))
         changed = int(np.unpackbits(before ^ self._ram).sum())
         self._note(f"brown-out, {changed:,} bits of RAM changed")
 
@@ -717,22 +718,14 @@ class Board:
         return 4 * int(np.count_nonzero(self.chip.nvmc.programmed[first:last]))
 
     def poison(self, name: str) -> None:
-        """Fill an object with noise and follow, with `checks`, how far it is read and written: see `touched`."""
+        """Fill an object with noise and follow how far it is read and written: see `touched`. One object at a time."""
         address, size = self.symbol(name), self.image.symbols[name].size
         self._paint(address, size)
         self.cpu.watch(address, address + size)
 
     def touched(self, name: str) -> int:
-        """Bytes of an object up to the last that was used since `poison`.
-
-        With `checks` read or written, and of the object poisoned last; without, up to the last that differs from the
-        noise.
-        """
-        address, size = self.symbol(name), self.image.symbols[name].size
-        if self.checks:
-            return self.cpu.watched - address
-        changed = self._changed(address, size)
-        return int(changed[-1]) + 1 if changed.size else 0
+        """Bytes of the object that was poisoned last up to the last that was read or written since."""
+        return self.cpu.watched - self.symbol(name)
 
     def _noise(self, address: int, size: int) -> npt.NDArray[np.uint8]:
         noise = np.random.Generator(np.random.PCG64(address)).integers(0, 256, size, np.uint8)
@@ -841,7 +834,7 @@ def open_board(
         stack's end come from an ELF file.
     checks : look at each instruction for what silicon would not forgive beside what always stops: a stack that
         overflows, multiple loads that are not aligned, the FPU before it is on, instructions that the core has not.
-        Backtraces, `profile_functions` and `touched` for reads need it too.
+        Backtraces and `profile_functions` need it too.
     revision : of the silicon (see `firmware_sim.chips.Chip`); by default the newest.
     unique_id : of the chip, 16 hexadecimal digits, as HELLO gives it; by default the same for every board.
     faults : what it has to bear: a `firmware_sim.faults.Faults`; by default nothing.

@@ -615,8 +615,7 @@ class CortexM:
 
     def _enter(self, number: int) -> None:
         """Exception entry (ARMv7-M, B1.5.6 and B1.5.7); everything is stacked at once, lazily or not."""
-        control, sp, xpsr = self._read(arm.UC_ARM_REG_CONTROL), self._read(arm.UC_ARM_REG_SP), None
-        xpsr = self._read(arm.UC_ARM_REG_XPSR)
+        control, sp, xpsr = map(self._read, (arm.UC_ARM_REG_CONTROL, arm.UC_ARM_REG_SP, arm.UC_ARM_REG_XPSR))
         floats = self._m4 and bool(control & 4)
         handler, process = bool(self.exceptions.active), bool(control & 2)
         frame = (sp - 32 - (_FLOAT_FRAME if floats else 0)) & ~7

@@ -144,4 +144,5 @@ class Nvmc(Peripheral):
         if self.programmed[word] >= _WRITES_PER_WORD:
             raise Refused(f"the word at {address:#010x} was programmed a third time since its page was erased")
         self._words[word], outcome = self._program(int(self._words[word]), value)
+        self.time.flash_changed(address, size)
         self.programmed[word] += outcome != "nothing"
