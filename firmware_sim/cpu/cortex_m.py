@@ -29,6 +29,7 @@ from firmware_sim.cpu.exceptions import SV_CALL, Exceptions
 from firmware_sim.cpu.idle import FLAGS_MOST
 from firmware_sim.cpu.interface import Frame, Known, Stop
 from firmware_sim.cpu.known import NOWHERE
+from firmware_sim.cpu.plain import step_address
 from firmware_sim.cpu.slots import KNOWN as _KNOWN
 from firmware_sim.cpu.slots import KNOWN_COUNT as _KNOWN_COUNT
 from firmware_sim.cpu.slots import OTHERS as _OTHERS
@@ -173,8 +174,7 @@ class CortexM:
         self.engine.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED | unicorn.UC_HOOK_MEM_FETCH_PROT, self._unmapped)
         self.engine.hook_add(unicorn.UC_HOOK_INTR, self._exception)
         self.engine.hook_add(unicorn.UC_HOOK_INSN_INVALID, self._undefined)
-        step = hooks.at_instruction_checked if self.checks else hooks.at_instruction
-        self._add_hook(unicorn.UC_HOOK_CODE, step.address, 1, 0)
+        self._add_hook(unicorn.UC_HOOK_CODE, step_address(self.checks), 1, 0)
 
     def _add_hook(self, kinds: int, function: int, first: int, last: int) -> ctypes.c_size_t:
         hook = ctypes.c_size_t(0)

@@ -201,7 +201,10 @@ def _special(engine, slots, at, size, flags, checked):  # type: ignore[no-untype
 def _step(checked, sources):  # type: ignore[no-untyped-def]
     @cfunc(types.void(types.voidptr, types.int64, types.uint32, _SLOTS), cache=True)
     def at_instruction(engine, at, size, slots):  # type: ignore[no-untyped-def]
-        """Count it, add its cycles, stop at the deadline; `checked`: look for what silicon would not forgive."""
+        """Count it, add its cycles, stop at the deadline; `checked`: look for what silicon would not forgive.
+
+        The whole rule; `firmware_sim.cpu.plain` stands in front of it and does the same for what is plain.
+        """
         sources  # noqa: B018
         if at != slots[NEXT]:
             _jumped(slots, at, checked)

@@ -341,7 +341,7 @@ class Client:
         # At least so much: asking for more would mean to wait for what may not come.
         due = protocol.REPLY_HEADER_BYTES + body_bytes + encoded_frame_bytes(0) - self._decoder.pending
         try:
-            data = self._port.read(max(1, due))
+            data = self._port.read(max(due, self._decoder.due))
         except OSError as error:
             raise vanished(error, self._statistics.bytes_received > 0) from error
         frames = self._decoder.feed(data)

@@ -133,11 +133,18 @@ class FrameDecoder:
         self._limit = encoded_frame_bytes(payload_bytes) - len(DELIMITER)
         self._buffer = bytearray()
         self._dropped = 0
+        self._next_code = 0  # where the next code byte of COBS, or the delimiter, stands in the buffer
 
     @property
     def pending(self) -> int:
         """Bytes of a frame that is still coming in."""
         return len(self._buffer) + self._dropped
+
+    @property
+    def due(self) -> int:
+        """Bytes that must come before the frame can end, at least: each code byte of COBS tells how far it is to the
+        next one or to the delimiter."""
+        return max(1, self._next_code + 1 - len(self._buffer))
 
     def feed(self, data: bytes) -> list[Frame | BadFrame]:
         """Every frame, good or bad, that ends in `data`. Empty ones are ignored."""
@@ -150,7 +157,7 @@ class FrameDecoder:
             elif self._buffer:
                 frames.append(decode_frame(bytes(self._buffer)))
             self._buffer.clear()
-            self._dropped = 0
+            self._dropped = self._next_code = 0
         self._take(rest)
         return frames
 
@@ -158,3 +165,5 @@ class FrameDecoder:
         room = self._limit - len(self._buffer)
         self._buffer += piece[:room]
         self._dropped += max(0, len(piece) - room)
+        while self._next_code < len(self._buffer):
+            self._next_code += self._buffer[self._next_code]

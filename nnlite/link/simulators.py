@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, cast
@@ -82,6 +83,7 @@ class Simulator(Protocol):
         """Boot a board behind a port that other programs can open."""
 
 
+@cache  # the search reads what every installed package offers
 def load_simulator() -> Simulator:
     """The simulator that is installed.
 

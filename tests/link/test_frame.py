@@ -92,6 +92,19 @@ def test_round_trip_however_the_bytes_are_cut(frames: list[Frame], cuts: list[in
 
 
 @given(frame=FRAMES)
+def test_bytes_that_are_due_do_come_and_all_of_a_frame_is_due_in_time(frame: Frame) -> None:
+    """Reading what is due never waits for more than the frame, and ends with it."""
+    line, at, received = encode_frame(frame), 0, []
+    decoder = FrameDecoder(PAYLOAD_BYTES)
+    while not received:
+        due = decoder.due
+        assert 1 <= due <= len(line) - at
+        received = decoder.feed(line[at : at + due])
+        at += due
+    assert (received, at, decoder.due) == ([frame], len(line), 1)
+
+
+@given(frame=FRAMES)
 def test_the_longest_a_frame_can_get(frame: Frame) -> None:
     assert len(encode_frame(frame)) <= encoded_frame_bytes(len(frame.payload))
 

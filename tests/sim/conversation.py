@@ -21,7 +21,7 @@ def answers(board: Board, count: int, timeout: float) -> list[Frame]:
     frames: list[Frame] = []
     limit = board.seconds + timeout
     while len(frames) < count and board.seconds < limit:
-        frames += [frame for frame in decoder.feed(board.read_line(1, 0.05)) if isinstance(frame, Frame)]
+        frames += [frame for frame in decoder.feed(board.read_line(decoder.due, 0.05)) if isinstance(frame, Frame)]
     return frames
 
 
