@@ -21,9 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from firmware_sim import wiring
-from firmware_sim.calls import Arguments, result
 from firmware_sim.chips import Chip
-from firmware_sim.cpu import CortexM, Cpu, CpuState, Frame
+from firmware_sim.cpu import CortexM, Cpu, CpuState, Frame, Placed
 from firmware_sim.errors import FirmwareFault, PowerCutError, Refused, SimulatorError
 from firmware_sim.faults import Faults, Line
 from firmware_sim.faults.memory import chosen_bits, decayed
@@ -129,6 +128,7 @@ class Board:
         self._load()
         self._fault: FirmwareFault | None = None
         self._powered = False
+        self._life = 0  # how often what ran began anew, by a reset or a snapshot
         self._polled_now = False
         self._wanted = _FOREVER
         self._inbox = bytearray()
@@ -262,6 +262,7 @@ class Board:
         """Power on: RAM holds noise, flash what it held, the clock starts at 0."""
         self._ram[:] = np.random.Generator(np.random.PCG64(0)).integers(0, 256, self._ram.size, np.uint8)
         self._fault = None
+        self._life += 1
         self._powered = True
         self._inbox.clear()
         self.link.on_the_way.clear()
@@ -442,42 +443,68 @@ class Board:
         Parameters
         ----------
         function : its name.
-        arguments : integers and addresses of 32 bits, floats, bytes and numpy arrays; an array is copied to the stack
-            and passed by its address, and what the function wrote into it is copied back.
+        arguments : integers and addresses of 32 bits; floats, which are C's `float`; np.float64 for a `double`;
+            np.int64 and np.uint64; bytes and numpy arrays. An array is copied to the stack and passed by its address,
+            and what the function wrote into it is copied back. The chip sees its dtype: `np.arange(4)` is of 64 bits.
         arrays_at : name or address of memory to copy the arrays to, for a stack that is too small.
-        returns : int (unsigned, 32 bits), float, None, or a numpy scalar type of up to 64 bits such as np.int32.
+        returns : int (unsigned, 32 bits), float, bool, None, or a number of numpy's such as np.int16 or np.float64.
         timeout : simulated seconds.
 
         Raises
         ------
-        SimulatorError : no such function, an argument that cannot be passed, or it did not return in time.
-        FirmwareFault, PowerCutError : as `run`.
+        SimulatorError : no such function, an argument that cannot be passed, the board was reset meanwhile, or the
+            function did not return in time.
+        FirmwareFault, PowerCutError : as `run`; the board stays where that happened.
         """
         self.check()
-        address, hard_float = self.symbol(function), self.image.hard_float
-        elsewhere = self.symbol(arrays_at) if isinstance(arrays_at, str) else arrays_at
-        sp = self.cpu.sp & ~7
-        placed = Arguments.place(arguments, sp, hard_float, elsewhere)
+        self.cpu.check_result(returns)
+        address, fpu = self.symbol(function), self.image.hard_float
+        placed = self.cpu.place(arguments, fpu, self.symbol(arrays_at) if isinstance(arrays_at, str) else arrays_at)
+        self._check_room(function, placed, arrays_at)
         if placed.aside is not None:
             self.write_memory(*placed.aside)
-        lowest = max(self.profile.ram_start, self.image.stack[0] if self.image.stack is not None else 0)
-        if sp - len(placed.stack) < lowest:
-            raise SimulatorError(
-                f"the arguments of {function} take {len(placed.stack)} bytes of the stack, which has {sp - lowest}; "
-                "name other memory that is free with arrays_at"
+        before, life = self.cpu.save_registers(), self._life
+        try:
+            self.cpu.call(address, placed)
+            returned = self._run_to(
+                self.cycles + round(timeout * self._cycles_per_second),
+                lambda: self.cpu.returned or self._life != life,
             )
-        with self.cpu.aside():
-            self.cpu.call(address, placed.words, placed.floats, placed.stack)
-            if not self._run_to(self.cycles + round(timeout * self.profile.clock_hz), lambda: self.cpu.returned):
+            if self._life != life:
+                raise SimulatorError(
+                    f"{self.profile.name}: the board was reset during the call of {function}, which did not return"
+                )
+            if not returned:
                 raise SimulatorError(
                     f"{self.profile.name}: {function} did not return within {timeout:g} simulated seconds; "
                     f"it is at {self.where()}"
                 )
-            registers = self.cpu.results()
-        for at, array in placed.arrays():
+            value = self.cpu.result(returns, fpu)
+        finally:
+            # A halted board stays where it is, for the report; one that was reset meanwhile has begun anew.
+            if self._life == life and self._powered and self._fault is None:
+                self.cpu.restore_registers(before)
+        for at, array in placed.arrays:
             if array.flags.writeable:
                 array[...] = np.frombuffer(self.read_memory(at, array.nbytes), array.dtype).reshape(array.shape)
-        return result(returns, *registers, hard_float)
+        return value
+
+    def _check_room(self, function: str, placed: Placed, arrays_at: str | int | None) -> None:
+        """Refuse a call whose arguments have no room."""
+        size = self.image.symbols[arrays_at].size if isinstance(arrays_at, str) else 0
+        if 0 < size < placed.array_bytes:
+            raise SimulatorError(
+                f"the arrays of {function} take {placed.array_bytes} bytes, {arrays_at} has {size}; name a larger "
+                "object with arrays_at"
+            )
+        low, top = self.image.stack or (0, 0)
+        lowest = low if low <= placed.sp <= top else self.profile.ram_start  # a thread's stack ends somewhere above
+        if placed.sp - len(placed.stack) < lowest:
+            advice = "; name other memory that is free with arrays_at" if arrays_at is None else ""
+            raise SimulatorError(
+                f"the arguments of {function} take {len(placed.stack)} bytes of the stack, which has "
+                f"{placed.sp - lowest}{advice if placed.array_bytes else ''}"
+            )
 
     def _run_to(self, cycle: int, done: Callable[[], bool] = lambda: False, wanted: int = _FOREVER) -> bool:
         """Run up to a cycle, or until it is done, which is asked whenever something happened and for each byte from
@@ -539,7 +566,8 @@ class Board:
 
     def where(self, pc: int | None = None) -> str:
         """Where the core, or a given address, is: pc, function and source line as far as the image tells."""
-        pc = self.cpu.pc if pc is None else pc
+        if pc is None:
+            pc = self.cpu.pc if self._fault is None else self._fault.pc
         return f"pc {pc:#010x} in {self._place(pc)}"
 
     def _place(self, pc: int) -> str:
@@ -556,6 +584,8 @@ class Board:
         def told(frame: Frame) -> str:
             return ("interrupted: " if frame.interrupted else "") + self._place(frame.pc)
 
+        if pc is None and self._fault is not None:
+            return list(self._fault.backtrace)
         return [told(frame) for frame in self.cpu.frames(pc)]
 
     def registers(self) -> dict[str, int]:
@@ -799,6 +829,7 @@ class Board:
         self.chip.restore(state.chip)
         self._powered = state.powered
         self._fault = None
+        self._life += 1
         self._inbox[:] = state.inbox
         self.link.on_the_way.clear()
         self.link.on_the_way.extend(state.on_the_way)

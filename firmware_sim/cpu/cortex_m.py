@@ -11,7 +11,7 @@ import itertools
 import signal
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,11 +23,11 @@ import unicorn
 from unicorn import arm_const as arm
 from unicorn.unicorn_py3 import unicorn as binding
 
-from firmware_sim.cpu import bridge, hooks, slots
+from firmware_sim.cpu import aapcs, bridge, hooks, slots
 from firmware_sim.cpu.cycles import disassemble, entries, operand_address
 from firmware_sim.cpu.exceptions import SV_CALL, Exceptions
 from firmware_sim.cpu.idle import FLAGS_MOST
-from firmware_sim.cpu.interface import Frame, Known, Stop
+from firmware_sim.cpu.interface import Frame, Known, Placed, Stop
 from firmware_sim.cpu.known import NOWHERE
 from firmware_sim.cpu.plain import step_address
 from firmware_sim.cpu.slots import KNOWN as _KNOWN
@@ -56,6 +56,9 @@ _CORE_REGISTERS = {f"r{n}": arm.UC_ARM_REG_R0 + n for n in range(13)} | {
     "sp": arm.UC_ARM_REG_SP,
     "lr": arm.UC_ARM_REG_LR,
 }
+_ARGUMENTS = _CORE_REGISTERS | {f"s{n}": arm.UC_ARM_REG_S0 + n for n in range(16)}
+#: what of the slots belongs to the code that a call from Python interrupts
+_INTERRUPTED = [slots.NEXT, slots.LAST, slots.TAKEN, slots.SP_MOVED, slots.CALLING, slots.DEPTH]
 _STACKED = ("r0", "r1", "r2", "r3", "r12", "lr")
 
 
@@ -77,6 +80,18 @@ class CpuState:
     exceptions: Exceptions
     pc: int
     sleeping: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Interrupted:
+    """What a call from Python interrupts."""
+
+    context: Any
+    slots: npt.NDArray[np.int64]
+    active: list[int]
+    pc: int
+    sleeping: bool
+    returned: bool
 
 
 @contextmanager
@@ -730,15 +745,17 @@ class CortexM:
 
     # ---- calls from Python ----
 
-    def call(self, function: int, words: list[int], floats: list[float], stack: bytes) -> None:
-        """Let the next run begin with a function (AAPCS: core registers, FPU registers, the rest on the stack)."""
-        sp = (self._read(arm.UC_ARM_REG_SP) & ~7) - len(stack)
+    def place(self, arguments: Sequence[object], fpu: bool, arrays_at: int | None) -> Placed:
+        """Find a place for the arguments of a call (AAPCS), on the stack in use or for arrays from an address on."""
+        return aapcs.place(arguments, self.sp & ~7, fpu, arrays_at)
+
+    def call(self, function: int, placed: Placed) -> None:
+        """Let the next run begin with a function."""
+        sp = placed.sp - len(placed.stack)
         at = sp - self.ram_start
-        self.ram[at : at + len(stack)] = np.frombuffer(stack, np.uint8)
-        for n, word in enumerate(words):
-            self._write(arm.UC_ARM_REG_R0 + n, word)
-        for n, number in enumerate(floats):
-            self._write(arm.UC_ARM_REG_S0 + n, int(np.float32(number).view(np.uint32)))
+        self.ram[at : at + len(placed.stack)] = np.frombuffer(placed.stack, np.uint8)
+        for name, value in placed.registers.items():
+            self._write(_ARGUMENTS[name], value)
         self._write(arm.UC_ARM_REG_SP, sp)
         self._write(arm.UC_ARM_REG_LR, _BACK_TO_PYTHON | 1)
         self.sleeping = self.returned = False
@@ -747,23 +764,35 @@ class CortexM:
         self.counters[slots.LAST] = -1
         self.counters[[slots.TAKEN, slots.SP_MOVED, slots.CALLING]] = 0
 
-    def results(self) -> tuple[int, int, int]:
-        """r0, r1 and the bits of s0."""
-        s0 = self._read(arm.UC_ARM_REG_S0) if self._m4 else 0
-        return self._read(arm.UC_ARM_REG_R0), self._read(arm.UC_ARM_REG_R1), s0
+    def check_result(self, kind: object) -> None:
+        """Refuse a type that a function cannot return."""
+        aapcs.check_result(kind)
 
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Put the registers back afterwards, as if nothing had run meanwhile."""
-        context, pc, sleeping = self.engine.context_save(), self.pc, self.sleeping
-        kept = [slots.NEXT, slots.LAST, slots.TAKEN, slots.SP_MOVED, slots.CALLING, slots.DEPTH]
-        values = self.counters[kept]
-        try:
-            yield
-        finally:
-            self.engine.context_restore(context)
-            self.pc, self.sleeping = pc, sleeping
-            self.counters[kept] = values
+    def result(self, kind: type | None, fpu: bool) -> Any:
+        """What the function returned that was called last, as that type."""
+        d0 = self._read(arm.UC_ARM_REG_D0) if fpu else 0
+        return aapcs.result(kind, self._read(arm.UC_ARM_REG_R0), self._read(arm.UC_ARM_REG_R1), d0, fpu)
+
+    def save_registers(self) -> _Interrupted:
+        """What `restore_registers` puts back after a call: registers, calls, which exceptions are active."""
+        return _Interrupted(
+            self.engine.context_save(),
+            self.counters[_INTERRUPTED],
+            list(self.exceptions.active),
+            self.pc,
+            self.sleeping,
+            self.returned,
+        )
+
+    def restore_registers(self, state: _Interrupted) -> None:
+        """As if nothing had run since, but for memory and time; an exception that is not over is pending again."""
+        self.engine.context_restore(state.context)
+        self.counters[_INTERRUPTED] = state.slots
+        exceptions = self.exceptions
+        exceptions.pending |= set(exceptions.active) - set(state.active)
+        exceptions.active[:] = state.active
+        self.view[slots.PENDING] = bool(exceptions.pending)
+        self.pc, self.sleeping, self.returned = state.pc, state.sleeping, state.returned
 
     @property
     def sp(self) -> int:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Cpu", "Frame", "Known", "Stop"]
+__all__ = ["Cpu", "Frame", "Known", "Placed", "Stop"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,28 @@ class Known(NamedTuple):
     coming: Sequence[tuple[int, int]]
     then: int
     constants: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where the arguments of a call go, by the core's calling convention.
+
+    Attributes
+    ----------
+    registers : by name, with what they are to hold.
+    sp : where the stack is before the call.
+    stack : what lies below that at the call: arguments, then arrays.
+    aside : address and bytes of arrays that lie elsewhere.
+    arrays : address of each numpy array, and the array itself, which is given back what the function left there.
+    array_bytes : what the arrays take.
+    """
+
+    registers: Mapping[str, int]
+    sp: int
+    stack: bytes
+    aside: tuple[int, bytes] | None
+    arrays: Sequence[tuple[int, npt.NDArray[Any]]]
+    array_bytes: int
 
 
 class Cpu(Protocol):
@@ -164,14 +185,26 @@ class Cpu(Protocol):
     def watched(self) -> int:
         """End of the highest access to the watched memory."""
 
-    def call(self, function: int, words: list[int], floats: list[float], stack: bytes) -> None:
+    def place(self, arguments: Sequence[object], fpu: bool, arrays_at: int | None) -> Placed:
+        """Find a place for the arguments of a call, on the stack in use or for arrays from an address on.
+
+        `fpu` : whether the image passes floats in the FPU's registers. An argument that cannot be passed is refused.
+        """
+
+    def call(self, function: int, placed: Placed) -> None:
         """Let the next run begin with a function."""
 
-    def results(self) -> tuple[int, int, int]:
-        """The registers that a function's result is in."""
+    def check_result(self, kind: object) -> None:
+        """Refuse a type that a function cannot return."""
 
-    def aside(self) -> AbstractContextManager[None]:
-        """Put the registers back afterwards."""
+    def result(self, kind: type | None, fpu: bool) -> Any:
+        """What the function returned that was called last, as that type."""
+
+    def save_registers(self) -> Any:
+        """What `restore_registers` puts back after a call: registers, calls, which exceptions are active."""
+
+    def restore_registers(self, state: Any) -> None:
+        """As if nothing had run since, but for memory and time; an exception that is not over is pending again."""
 
     def save(self) -> Any:
         """A snapshot of the core and its memories."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from firmware_sim import Board, SimulatorError, open_board
@@ -56,47 +55,6 @@ def test_what_does_not_come_in_time_is_told_with_where_it_is(what: object) -> No
     ):
         board.run_until(what, timeout=0.01)  # type: ignore[arg-type]
     assert board.seconds == pytest.approx(0.01, abs=1e-4)
-
-
-@BOTH
-def test_functions_take_and_give_what_c_does(name: str) -> None:
-    board = opened(name)
-    board.run_until("main")
-    before = board.registers()
-    assert board.call("add", 2, 3) == 5
-    assert board.call("add", -1, 0) == 0xFFFFFFFF
-    assert board.call("digits", 1, 2, 3, 4, 5, 6) == 123456
-    assert board.call("wide", 1, 2, returns=np.uint64) == (2 << 32) + 1
-    assert board.call("negative", 7, returns=np.int32) == -7
-    values, out = np.array([1, 2, 3.5], np.float32), np.zeros(3, np.float32)
-    assert board.call("scaled", values, 3, 2.0, out, returns=float) == 13.0
-    assert out.tolist() == [2, 4, 7]
-    assert values.tolist() == [1, 2, 3.5]
-    letters = np.frombuffer(b"abcde", np.uint8).copy()
-    assert board.call("reversed", letters, 5) == 5
-    assert letters.tobytes() == b"edcba"
-    letters = np.frombuffer(b"abcde", np.uint8).copy()
-    board.call("reversed", letters, 5, arrays_at=0x20002000)
-    assert (letters.tobytes(), board.read_memory(0x20002000, 5)) == (b"edcba", b"edcba")
-    assert board.registers() == before
-    assert board.run_until(b"ready\n") == b"ready\n"
-
-
-def test_calls_that_cannot_be_are_refused() -> None:
-    board = opened("microbit")
-    board.run_until("main")
-    for arguments, message in (
-        (("nothing",), "has no symbol 'nothing'"),
-        (("add", "a"), "argument 1 is 'a'"),
-        (("add", 1 << 32), "argument 1 is 4294967296"),
-        (("reversed", np.zeros(2000, np.uint8)), "take 2000 bytes of the stack, which has .*arrays_at"),
-        (("reversed", np.zeros((4, 4), np.uint8)[:, 1]), "must be contiguous"),
-    ):
-        with pytest.raises(SimulatorError, match=message):
-            board.call(*arguments)  # type: ignore[arg-type]
-    with pytest.raises(SimulatorError, match=r"forever did not return within 0\.01 simulated seconds; it is at pc"):
-        board.call("forever", timeout=0.01)
-    assert board.call("add", 1, 1) == 2
 
 
 @BOTH

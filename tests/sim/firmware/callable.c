@@ -36,6 +36,35 @@ uint64_t wide(uint32_t low, uint32_t high)
     return (uint64_t)high << 32 | low;
 }
 
+/* Doubles between floats, and more of both than there are registers for. */
+double weighed(float a, double b, float c, double d, double e, double f, double g, double h, double i, float j);
+double weighed(float a, double b, float c, double d, double e, double f, double g, double h, double i, float j)
+{
+    return (double)a + 2 * b + 4 * (double)c + 8 * d + 16 * e + 32 * f + 64 * g + 128 * h + 256 * i + 512 * (double)j;
+}
+
+/* The second has an even register, the fourth is on the stack at a multiple of 8. */
+uint64_t long_sum(uint32_t a, uint64_t b, uint32_t c, int64_t d, uint32_t e);
+uint64_t long_sum(uint32_t a, uint64_t b, uint32_t c, int64_t d, uint32_t e)
+{
+    return a + 2 * b + 4 * c + 8 * (uint64_t)d + 16 * e;
+}
+
+/* Each is added to the other, so that it matters whether they are the same. */
+void mix(uint16_t *first, const uint16_t *second, uint32_t count);
+void mix(uint16_t *first, const uint16_t *second, uint32_t count)
+{
+    for (uint32_t n = 0; n < count; n++) {
+        first[n] = (uint16_t)(first[n] + second[0] + n);
+    }
+}
+
+uint32_t follow(const volatile uint32_t *address);
+uint32_t follow(const volatile uint32_t *address)
+{
+    return *address; /* follows */
+}
+
 int32_t negative(int32_t value);
 int32_t negative(int32_t value)
 {
