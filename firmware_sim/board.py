@@ -28,6 +28,7 @@ from firmware_sim.faults import Faults, Line
 from firmware_sim.faults.memory import chosen_bits, decayed
 from firmware_sim.function_profile import FunctionCost, function_costs
 from firmware_sim.image import Image
+from firmware_sim.peripherals.base import Reset
 from firmware_sim.peripherals.nvmc import Outcome
 from firmware_sim.peripherals.uart import Uart
 from firmware_sim.serial_link import SerialLink
@@ -75,6 +76,7 @@ class Snapshot:
     inbox: bytes
     on_the_way: tuple[tuple[int, int], ...]
     powered: bool
+    stack_content: bytes
 
 
 class Board:
@@ -128,6 +130,7 @@ class Board:
         self._load()
         self._fault: FirmwareFault | None = None
         self._powered = False
+        self._stack_content = b""  # what the main stack held when RAM was new
         self._life = 0  # how often what ran began anew, by a reset or a snapshot
         self._polled_now = False
         self._wanted = _FOREVER
@@ -259,30 +262,42 @@ class Board:
         return self.chip.uart
 
     def boot(self) -> None:
-        """Power on: RAM holds noise, flash what it held, the clock starts at 0."""
-        self._ram[:] = np.random.Generator(np.random.PCG64(0)).integers(0, 256, self._ram.size, np.uint8)
+        """Power on: RAM holds noise, flash what it held, the clock starts at 0, and nothing waits for the laptop."""
+        self._start("power", self._ram_after_power_up())
+
+    def reset(self) -> None:
+        """Reset pin: as `boot`, but RAM keeps its bits, time goes on, and the laptop keeps what it has not read."""
+        self._start("pin")
+
+    def _start(self, kind: Reset, ram: _Bytes | None = None) -> None:
+        """Begin anew after a reset of some kind, with this in RAM unless it keeps its bits."""
         self._fault = None
         self._life += 1
         self._powered = True
-        self._inbox.clear()
-        self.link.on_the_way.clear()
-        self.chip.power_on()
-        self.cpu.cycles = self.cpu.instructions = 0
+        if kind == "power":
+            self._inbox.clear()
+            self.link.on_the_way.clear()
+            self.cpu.cycles = self.cpu.instructions = 0
+        else:
+            self._collect()
+        self.chip.reset(kind)
         self.cpu.reset()
-        self.cpu.set_stack(self.image.stack[0] if self.image.stack is not None else 0)
-        self._paint_stack()
+        if ram is not None:
+            self._ram[:] = ram
+        if self.image.stack is not None:
+            low, top = self.image.stack
+            self.cpu.set_stack(low)
+            if ram is not None:
+                self._stack_content = self.read_memory(low, top - low)
 
-    def reset(self) -> None:
-        """Reset pin: as `boot`, but RAM keeps its bits and time goes on."""
-        self._restart(lambda before, fresh: before)
-
-    def _restart(self, keep: Callable[[_Bytes, _Bytes], _Bytes]) -> None:
-        """As `boot`, but time goes on, and `keep` makes what RAM holds of what it held and what it would."""
-        cycles, instructions = self.cycles, self.instructions
-        before = self._ram.copy()
-        self.boot()
-        self._ram[:] = keep(before, self._ram)
-        self.cpu.cycles, self.cpu.instructions = cycles, instructions
+    def _ram_after_power_up(self) -> _Bytes:
+        """Noise, that of the main stack such that `stack_high_water` sees without `checks` what was used."""
+        ram = np.random.Generator(np.random.PCG64(0)).integers(0, 256, self._ram.size, np.uint8)
+        if self.image.stack is not None:
+            low, top = self.image.stack
+            at = self._memory(low, top - low)[1]
+            ram[at : at + top - low] = self._noise(low, top - low)
+        return ram
 
     def cut_power(self) -> None:
         """Take the power away: the core stops between two instructions, RAM is lost, flash stays."""
@@ -367,7 +382,7 @@ class Board:
         if not 0 <= decay <= 1:
             raise UsageError(f"decay is the chance of each bit of RAM, from 0 to 1, not {decay:g}")
         before = self._ram.copy()
-        self._restart(lambda held, fresh: decayed(held, fresh, decay, seed))
+        self._start("brown-out", decayed(before, self._ram_after_power_up(), decay, seed))
         changed = int(np.unpackbits(before ^ self._ram).sum())
         self._note(f"brown-out, {changed:,} bits of RAM changed")
 
@@ -540,7 +555,7 @@ class Board:
             nvmc.cut_at = None
             self._powered = False
         elif self.chip.scb.reset_requested:
-            self.reset()
+            self._start("soft")
         elif self.cpu.error is not None:
             self._fail(str(self.cpu.error), None, self.cpu.error)
         elif self.cpu.stopped is not None:
@@ -766,19 +781,10 @@ class Board:
         memory, at = self._memory(address, size)
         memory[at : at + size] = self._noise(address, size)
 
-    def _changed(self, address: int, size: int) -> npt.NDArray[np.intp]:
-        memory, at = self._memory(address, size)
-        return np.flatnonzero(memory[at : at + size] != self._noise(address, size))
-
-    def _paint_stack(self) -> None:
-        if self.image.stack is not None:
-            low, top = self.image.stack
-            self._paint(low, top - low)
-
     @property
     def stack_high_water(self) -> int:
-        """Bytes of the deepest main stack since reset: the lowest that sp was, with `checks`; without them, what no
-        longer holds the paint of `boot`, if the image tells where the stack is."""
+        """Bytes of the deepest main stack: since reset the lowest that sp was, with `checks`; without them what changed
+        since power-up or brown-out, as RAM outlasts other resets, if the image tells where the stack is."""
         if self.checks:
             return self.cpu.stack_depth
         if self.image.stack is None:
@@ -786,7 +792,8 @@ class Board:
                 "the image does not tell where its stack is, and without checks=True sp is not followed"
             )
         low, top = self.image.stack
-        changed = self._changed(low, top - low)
+        now, then = (np.frombuffer(data, np.uint8) for data in (self.read_memory(low, top - low), self._stack_content))
+        changed = np.flatnonzero(now != then)
         return top - low - int(changed[0]) if changed.size else 0
 
     @contextmanager
@@ -821,13 +828,14 @@ class Board:
     def snapshot(self) -> Snapshot:
         """Everything as it is now."""
         inbox, on_the_way = bytes(self._inbox), tuple(self.link.on_the_way)
-        return Snapshot(self.cpu.save(), self.chip.save(), inbox, on_the_way, self._powered)
+        return Snapshot(self.cpu.save(), self.chip.save(), inbox, on_the_way, self._powered, self._stack_content)
 
     def restore(self, state: Snapshot) -> None:
         """Back to a snapshot, as often as wanted."""
         self.cpu.restore(state.cpu)
         self.chip.restore(state.chip)
         self._powered = state.powered
+        self._stack_content = state.stack_content
         self._fault = None
         self._life += 1
         self._inbox[:] = state.inbox

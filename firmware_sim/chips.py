@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from firmware_sim.errors import SimulatorError
 from firmware_sim.peripherals import uicr
-from firmware_sim.peripherals.base import Constants, Peripheral, Refused, Timeline, Words
+from firmware_sim.peripherals.base import Constants, Peripheral, Refused, Reset, Timeline, Words
 from firmware_sim.peripherals.clock import Clock
 from firmware_sim.peripherals.ficr import Ficr
 from firmware_sim.peripherals.gpio import Gpio
@@ -236,10 +236,10 @@ class Chip:
         peripheral, offset = self._found.get(address) or self._find(address, "writes")
         peripheral.write(offset, value)
 
-    def power_on(self) -> None:
-        """Reset values everywhere; flash and UICR keep their bits."""
+    def reset(self, kind: Reset) -> None:
+        """Reset values everywhere, but for what outlasts that kind of reset; flash and UICR keep their bits."""
         for _, peripheral in self.blocks:
-            peripheral.power_on()
+            peripheral.reset(kind)
 
     def next_event(self) -> int | None:
         """Cycle of the next thing that happens by itself, if any."""

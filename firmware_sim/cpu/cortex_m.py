@@ -25,7 +25,7 @@ from unicorn.unicorn_py3 import unicorn as binding
 
 from firmware_sim.cpu import aapcs, bridge, hooks, slots
 from firmware_sim.cpu.cycles import disassemble, entries, operand_address
-from firmware_sim.cpu.exceptions import SV_CALL, Exceptions
+from firmware_sim.cpu.exceptions import NMI, SV_CALL, Exceptions
 from firmware_sim.cpu.idle import FLAGS_MOST
 from firmware_sim.cpu.interface import Frame, Known, Placed, Stop
 from firmware_sim.cpu.known import NOWHERE
@@ -684,7 +684,8 @@ class CortexM:
         if not self.exceptions.active:
             self.stopped = Stop("a return from an exception while none is active", None)
             return
-        self.exceptions.active.pop()
+        if self.exceptions.active.pop() != NMI and self._m4:
+            self._write(arm.UC_ARM_REG_FAULTMASK, 0)
         floats, process, thread = not code & 0x10, bool(code & 4), bool(code & 8)
         control = self._read(arm.UC_ARM_REG_CONTROL)
         self._write(arm.UC_ARM_REG_IPSR, 0)

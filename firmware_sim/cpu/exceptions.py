@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["HARD_FAULT", "IRQ", "PEND_SV", "SV_CALL", "SYS_TICK", "Exceptions"]
+__all__ = ["HARD_FAULT", "IRQ", "NMI", "PEND_SV", "SV_CALL", "SYS_TICK", "Exceptions"]
 
 NMI, HARD_FAULT, SV_CALL, PEND_SV, SYS_TICK, IRQ = 2, 3, 11, 14, 15, 16
 #: those that nothing needs to enable

@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import Literal, Protocol
 
 from firmware_sim.errors import Refused
 
-__all__ = ["POWER", "Constants", "EventPeripheral", "Peripheral", "Refused", "Timeline", "Words", "numbered"]
+__all__ = ["POWER", "Constants", "EventPeripheral", "Peripheral", "Refused", "Reset", "Timeline", "Words", "numbered"]
+
+#: the supply comes, dips so far that the chip starts anew, the reset pin, and SYSRESETREQ
+Reset = Literal["power", "brown-out", "pin", "soft"]
 
 _FIRST_EVENT, _BEHIND_EVENTS = 0x100, 0x200
 _INTENSET, _INTENCLR = 0x304, 0x308
@@ -81,6 +84,10 @@ class Peripheral(ABC):
 
     def power_on(self) -> None:  # noqa: B027  many have nothing to reset
         """Reset values."""
+
+    def reset(self, kind: Reset) -> None:
+        """The chip starts anew: `power_on`, but for what outlasts that kind of reset."""
+        self.power_on()
 
     def next_event(self) -> int | None:
         """Cycle of the next thing that happens by itself, if any."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from firmware_sim.peripherals.base import EventPeripheral, Refused, Timeline
+from collections.abc import Mapping
+
+from firmware_sim.peripherals.base import EventPeripheral, Refused, Reset, Timeline
 
 __all__ = ["Clock"]
 
@@ -66,8 +68,12 @@ _NRF51_STARTUP_US = {_RC: 390, _XTAL: 300_000, _SYNTH: 100}
 _NRF52_STARTUP_US = {_RC: 600, _XTAL: 250_000, _SYNTH: 100}
 _CALIBRATION_US = 17_000
 _QUARTER_SECOND_US = 250_000  # unit of CTIV
-#: what keeps its bits in a reset
-_RETAINED = (_GPREGRET, 0x520)
+#: what keeps its bits in a reset, and the bit of RESETREAS that tells of it (nRF51 Reference Manual 12, nRF52833 PS
+#: 5.3, reset behaviour): the pin clears the retained registers, a lack of supply RESETREAS, too
+_RETAINED: Mapping[Reset, tuple[int, ...]] = {"pin": (_RESETREAS,), "soft": (_RESETREAS, _GPREGRET, 0x520)}
+_REASONS: Mapping[Reset, int] = {"pin": 1 << 0, "soft": 1 << 2}  # RESETPIN and SREQ
+#: what of the nRF52833 these resets do not reset, though it is to be expected (anomaly 36)
+_UNRESET = (_DONE, _CTTO, _CTIV)
 
 
 class Clock(EventPeripheral):
@@ -99,19 +105,23 @@ class Clock(EventPeripheral):
         self.power_on()
 
     def power_on(self) -> None:
-        # Anomaly 36 of the nRF52833: these are not reset when expected.
-        unreset = (_DONE, _CTTO, _CTIV) if self._nrf52 else ()
-        events = {offset: value for offset, value in self.events.items() if offset in unreset}
         super().power_on()
-        self.events |= events
-        kept = (*_RETAINED, *unreset)
-        self.values = {offset: value for offset, value in self.values.items() if offset in kept}
-        self.values |= {} if self._nrf52 else {0x524: 0x3, 0x554: 0x3}
+        self.values = {} if self._nrf52 else {0x524: 0x3, 0x554: 0x3}
         self._due: dict[int, int] = {}  # events that will come, with their cycles
         self._crystal_from: int | None = None
         self.lf_started = False
         self._lf_counted = 0  # ticks of the low-frequency clock up to `_lf_since`
         self._lf_since = 0
+
+    def reset(self, kind: Reset) -> None:
+        kept = _RETAINED.get(kind, ())
+        kept += _UNRESET if kept and self._nrf52 else ()
+        values = {offset: value for offset, value in self.values.items() if offset in kept}
+        events = {offset: value for offset, value in self.events.items() if offset in kept}
+        super().reset(kind)
+        self.values |= values
+        self.events |= events
+        self.values[_RESETREAS] = self.values.get(_RESETREAS, 0) | _REASONS.get(kind, 0)
 
     @property
     def crystal(self) -> bool:

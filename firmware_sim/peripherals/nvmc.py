@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from firmware_sim.faults.memory import partly
-from firmware_sim.peripherals.base import Peripheral, Refused, Timeline
+from firmware_sim.peripherals.base import Peripheral, Refused, Reset, Timeline
 
 __all__ = ["Nvmc", "Outcome"]
 
@@ -59,13 +59,17 @@ class Nvmc(Peripheral):
         self.cut_outcome: Outcome = "nothing"
         self.cut_seed = 0
         self.busy_from: int | None = None
-        self.cut = False
+        self.operations = 0
         self.power_on()
 
     def power_on(self) -> None:
         self.config = _READ
-        self.operations = 0
         self.cut = False
+
+    def reset(self, kind: Reset) -> None:
+        super().reset(kind)
+        if kind == "power":
+            self.operations = 0
 
     def read(self, offset: int) -> int:
         self.register(offset)

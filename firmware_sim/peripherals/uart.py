@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from firmware_sim.cpu.interface import Known
 from firmware_sim.cpu.slots import COMING_MOST
-from firmware_sim.peripherals.base import POWER, EventPeripheral, Refused, Timeline
+from firmware_sim.peripherals.base import POWER, EventPeripheral, Refused, Reset, Timeline
 from firmware_sim.peripherals.clock import Clock
 
 __all__ = ["Uart"]
@@ -129,6 +129,7 @@ class Uart(EventPeripheral):
         self._fifo_bytes = fifo_bytes
         self._pins = pins  # TXD, RXD as the board wires them
         self.host_baud = 0
+        self.overruns = self.bytes_received = self.bytes_sent = 0
         self.power_on()
 
     def power_on(self) -> None:
@@ -145,9 +146,11 @@ class Uart(EventPeripheral):
         self._compared = 0.0  # the laptop's bit that `_in_step` is about
         self._in_step = False
         self.next = _NEVER
-        self.overruns = 0
-        self.bytes_received = 0
-        self.bytes_sent = 0
+
+    def reset(self, kind: Reset) -> None:
+        super().reset(kind)
+        if kind == "power":
+            self.overruns = self.bytes_received = self.bytes_sent = 0
 
     @property
     def byte_cycles(self) -> float:

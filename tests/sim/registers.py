@@ -54,7 +54,7 @@ def bare_chip(name: str = "microbit") -> tuple[Chip, Time]:
     time = Time()
     profile = Profile.load(name)
     chip = Chip(profile, time, NoCore(), np.full(profile.flash_bytes, 0xFF, np.uint8), None, 1)
-    chip.power_on()
+    chip.reset("power")
     return chip, time
 
 

@@ -136,7 +136,7 @@ def test_what_a_reset_keeps() -> None:
     made.write(0x51C, 0xA5)
     made.write(0x578, 1)
     made.write(INTENSET, 1)
-    made.power_on()
+    made.reset("soft")
     assert (made.read(0x51C), made.read(0x578), made.read(INTENSET), made.read(0x524)) == (0xA5, 0, 0, 3)
 
 
