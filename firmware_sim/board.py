@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from firmware_sim import wiring
-from firmware_sim.chips import Chip
+from firmware_sim.chips import Chip, check_chip
 from firmware_sim.cpu import CortexM, Cpu, CpuState, Frame, Placed
 from firmware_sim.errors import FirmwareFault, PowerCutError, Refused, SimulatorError
 from firmware_sim.faults import Faults, Line
@@ -123,7 +123,7 @@ class Board:
         self.chip = Chip(profile, self, core, self._flash, revision, unique_id)
         self.chip.clock.ppm = self.faults.clock_ppm
         self.chip.nvmc.busy_from = self.faults.flash_busy_from
-        self.link = SerialLink(profile.name, self.chip.uart, self, self._cycles_per_second, self.faults)
+        self.link = SerialLink(profile.name, self.chip.uart, self, self.cycles_per_second, self.faults)
         self.cpu.on_read, self.cpu.on_write, self.cpu.on_flash_store = self._read, self._write, self._flash_store
         for start, size in self.chip.spaces:
             self.cpu.map_registers(start, size)
@@ -136,6 +136,9 @@ class Board:
         self._wanted = _FOREVER
         self._inbox = bytearray()
         self._reading = False
+        self._measured: str | None = None
+        self._poisoned: str | None = None
+        self._closed = False
         self._planned: list[tuple[int, int, Callable[[], None]]] = []
         _running[self.number] = self
         self.boot()
@@ -246,7 +249,7 @@ class Board:
     @property
     def seconds(self) -> float:
         """Simulated seconds since power-up."""
-        return self.cpu.cycles / self._cycles_per_second
+        return self.cpu.cycles / self.cycles_per_second
 
     @property
     def seconds_to_event(self) -> float | None:
@@ -254,7 +257,7 @@ class Board:
         if not self.cpu.waiting:
             return 0.0
         events = [event for event in (self.chip.next_event(), self.link.next_arrival) if event is not None]
-        return max(0, min(events) - self.cycles) / self._cycles_per_second if events else None
+        return max(0, min(events) - self.cycles) / self.cycles_per_second if events else None
 
     @property
     def uart(self) -> Uart:
@@ -271,6 +274,7 @@ class Board:
 
     def _start(self, kind: Reset, ram: _Bytes | None = None) -> None:
         """Begin anew after a reset of some kind, with this in RAM unless it keeps its bits."""
+        self._check_open()
         self._fault = None
         self._life += 1
         self._powered = True
@@ -324,6 +328,7 @@ class Board:
             raise UsageError(f"there is no outcome '{outcome}'; those are {', '.join(get_args(Outcome))}")
         if number < 1:
             raise UsageError(f"flash operations are counted from 1 on, there is none with the number {number}")
+        _check_seed(seed)
         nvmc = self.chip.nvmc
         nvmc.cut_at, nvmc.cut_outcome, nvmc.cut_seed = number, outcome, seed
 
@@ -381,6 +386,7 @@ class Board:
         """
         if not 0 <= decay <= 1:
             raise UsageError(f"decay is the chance of each bit of RAM, from 0 to 1, not {decay:g}")
+        _check_seed(seed)
         before = self._ram.copy()
         self._start("brown-out", decayed(before, self._ram_after_power_up(), decay, seed))
         changed = int(np.unpackbits(before ^ self._ram).sum())
@@ -417,26 +423,32 @@ class Board:
         SimulatorError : it was not there in time.
         FirmwareFault, PowerCutError : as `run`.
         """
-        limit = self.cycles + round(timeout * self.profile.clock_hz)
-        if isinstance(what, bytes):
+        limit = self.cycles + round(timeout * self.cycles_per_second)
+        if isinstance(what, bytes | bytearray):
             if self._run_to(limit, lambda: what in self._inbox, wanted=0):
                 return self.take(self._inbox.index(what) + len(what))
         elif isinstance(what, str):
-            self.cpu.stop_before(self.symbol(what))
+            self.cpu.stop_before(self._function(what))
             try:
                 if self._run_to(limit, lambda: self.cpu.reached):
                     return b""
             finally:
                 self.cpu.stop_before(None)
-        elif isinstance(what, int):
-            self._run_to(min(what, limit))
+        elif isinstance(what, int | np.integer):
+            self._run_to(min(int(what), limit))
             if self.cycles >= what:
                 return b""
-        else:
-            while self.cycles < limit:
-                if what(self):
-                    return b""
+        elif callable(what):
+            while not what(self):
+                if self.cycles >= limit:
+                    break
                 self._run_to(min(limit, self.cycles + self.profile.clock_hz // 100_000))
+            else:
+                return b""
+        else:
+            raise UsageError(
+                f"run_until takes bytes, the name of a function, a whole number of cycles or a condition, not {what!r}"
+            )
         wanted = getattr(what, "__name__", "the condition") if callable(what) else f"{what!r}"
         raise SimulatorError(
             f"{self.profile.name}: {wanted} was not there within {timeout:g} simulated seconds; it is at "
@@ -473,7 +485,7 @@ class Board:
         """
         self.check()
         self.cpu.check_result(returns)
-        address, fpu = self.symbol(function), self.image.hard_float
+        address, fpu = self._function(function), self.image.hard_float
         placed = self.cpu.place(arguments, fpu, self.symbol(arrays_at) if isinstance(arrays_at, str) else arrays_at)
         self._check_room(function, placed, arrays_at)
         if placed.aside is not None:
@@ -482,7 +494,7 @@ class Board:
         try:
             self.cpu.call(address, placed)
             returned = self._run_to(
-                self.cycles + round(timeout * self._cycles_per_second),
+                self.cycles + round(timeout * self.cycles_per_second),
                 lambda: self.cpu.returned or self._life != life,
             )
             if self._life != life:
@@ -574,10 +586,20 @@ class Board:
 
     def check(self) -> None:
         """Raise what keeps the board from running, if anything does."""
+        self._check_open()
         if self._fault is not None:
             raise self._fault
         if not self._powered:
             raise PowerCutError(f"the simulated {self.profile.name} has no power; boot() gives it back")
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SimulatorError(f"the simulated {self.profile.name} is closed; open_board opens another one")
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     def where(self, pc: int | None = None) -> str:
         """Where the core, or a given address, is: pc, function and source line as far as the image tells."""
@@ -615,7 +637,7 @@ class Board:
         return self.link.line
 
     @property
-    def _cycles_per_second(self) -> float:
+    def cycles_per_second(self) -> float:
         """What the core does in a second of the laptop's: its crystal may be off."""
         return self.profile.clock_hz * (1 + self.faults.clock_ppm / 1_000_000)
 
@@ -624,12 +646,14 @@ class Board:
 
     def set_rate(self, baud: int) -> None:
         """The laptop sets its port to a rate. An interface chip with limits forgets what it has when that is new."""
+        _check_rate(baud)
         self.link.set_rate(baud, self._inbox)
         self.cpu.disturbed()
 
     def write_line(self, data: bytes, baud: int) -> None:
         """Bytes from the laptop: they arrive one after the other, 10 bit times each."""
         self.check()
+        _check_rate(baud)
         self.link.send(data, baud)
         self.cpu.disturbed()
 
@@ -641,7 +665,7 @@ class Board:
         """The laptop holds the line low: the interface chip holds the board in reset meanwhile."""
         if not self._powered:
             self.check()
-        self.skip_to(self.cycles + round(seconds * self._cycles_per_second))
+        self.skip_to(self.cycles + round(seconds * self.cycles_per_second))
         self.reset()
 
     def read_line(self, size: int, timeout: float | None) -> bytes:
@@ -650,7 +674,7 @@ class Board:
         None waits until `size` bytes are there, but not for a board that waits for the laptop itself: then what
         there is comes back.
         """
-        limit = _FOREVER if timeout is None else self.cycles + round(timeout * self._cycles_per_second)
+        limit = _FOREVER if timeout is None else self.cycles + round(timeout * self.cycles_per_second)
         self._reading = True
         try:
             self._collect()
@@ -719,8 +743,20 @@ class Board:
         SimulatorError : the image has none of that name, or no table of symbols.
         """
         if name not in self.image.symbols:
+            if not self.image.symbols:
+                raise SimulatorError(
+                    f"the firmware of {self.profile.name} is a HEX file, which has no names such as '{name}'; give "
+                    "open_board the ELF file that it was made of"
+                )
             raise SimulatorError(f"the firmware of {self.profile.name} has no symbol '{name}'")
         return self.image.symbols[name].address
+
+    def _function(self, name: str) -> int:
+        """Address of a function."""
+        address, flash = self.symbol(name), self.profile.flash_start
+        if not flash <= address < flash + self._flash.size:
+            raise SimulatorError(f"{name} lies at {address:#010x}, which is not in flash: it is no function")
+        return address
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of flash or RAM.
@@ -728,6 +764,7 @@ class Board:
         Raises
         ------
         SimulatorError : some of them are in neither.
+        UsageError : a size that is none.
         """
         memory, at = self._memory(address, size)
         return memory[at : at + size].tobytes()
@@ -741,6 +778,8 @@ class Board:
         self.cpu.disturbed()
 
     def _memory(self, address: int, size: int) -> tuple[npt.NDArray[np.uint8], int]:
+        if size < 0:
+            raise UsageError(f"a number of bytes is 0 or more, not {size}")
         for start, memory in ((self.profile.flash_start, self._flash), (self.profile.ram_start, self._ram)):
             if start <= address and address + size <= start + memory.size:
                 return memory, address - start
@@ -753,8 +792,11 @@ class Board:
 
     def load_flash(self, content: bytes) -> None:
         """Replace what lies behind the firmware, as an earlier session left it, and boot."""
+        if len(content) != self._flash.size:
+            raise UsageError(f"the flash of {self.profile.name} has {self._flash.size:,} bytes, not {len(content):,}")
         reserve = self.profile.firmware_reserve_bytes
         self._flash[reserve:] = np.frombuffer(content, np.uint8)[reserve:]
+        self.flash_changed(self.profile.flash_start + reserve, self._flash.size - reserve)
         self.boot()
 
     def flash_bytes_programmed(self, start: int, end: int) -> int:
@@ -763,23 +805,37 @@ class Board:
         return 4 * int(np.count_nonzero(self.chip.nvmc.programmed[first:last]))
 
     def poison(self, name: str) -> None:
-        """Fill an object with noise and follow how far it is read and written: see `touched`. One object at a time."""
+        """Fill an object in RAM with noise and follow how far it is read and written: see `touched`. One at a time.
+
+        Raises
+        ------
+        SimulatorError : there is no such object, or it is not in RAM.
+        """
         address, size = self.symbol(name), self.image.symbols[name].size
-        self._paint(address, size)
+        memory, at = self._memory(address, size)
+        if memory is not self._ram or not size:
+            raise SimulatorError(f"{name} is no object in RAM: {size} bytes at {address:#010x}")
+        memory[at : at + size] = self._noise(address, size)
+        self.cpu.disturbed()
         self.cpu.watch(address, address + size)
+        self._poisoned = name
 
     def touched(self, name: str) -> int:
-        """Bytes of the object that was poisoned last up to the last that was read or written since."""
+        """Bytes of the object that was poisoned last up to the last that was read or written since.
+
+        Raises
+        ------
+        SimulatorError : another one was poisoned last, or none.
+        """
+        if name != self._poisoned:
+            last = "nothing was poisoned" if self._poisoned is None else f"{self._poisoned} was poisoned last"
+            raise SimulatorError(f"it is not followed how far {name} is used: {last}")
         return self.cpu.watched - self.symbol(name)
 
     def _noise(self, address: int, size: int) -> npt.NDArray[np.uint8]:
         noise = np.random.Generator(np.random.PCG64(address)).integers(0, 256, size, np.uint8)
         noise[3::4] |= 0x7F  # no float below 2^127 ends so: the last byte of the last float written never looks unused
         return noise
-
-    def _paint(self, address: int, size: int) -> None:
-        memory, at = self._memory(address, size)
-        memory[at : at + size] = self._noise(address, size)
 
     @property
     def stack_high_water(self) -> int:
@@ -799,11 +855,17 @@ class Board:
     @contextmanager
     def measure(self, function: str) -> Iterator[Measurement]:
         """Count instructions and cycles of every call of a function inside the `with`, its callees included."""
-        result, address = Measurement(), self.symbol(function)
+        if self._measured is not None:
+            raise SimulatorError(
+                f"{self._measured} is being measured: one function at a time; profile_functions() counts all of them"
+            )
+        result, address = Measurement(), self._function(function)
         self.cpu.measure(address)
+        self._measured = function
         try:
             yield result
         finally:
+            self._measured = None
             result.calls, result.instructions, result.cycles = self.cpu.measured(address)
 
     @contextmanager
@@ -832,6 +894,7 @@ class Board:
 
     def restore(self, state: Snapshot) -> None:
         """Back to a snapshot, as often as wanted."""
+        self._check_open()
         self.cpu.restore(state.cpu)
         self.chip.restore(state.chip)
         self._powered = state.powered
@@ -843,16 +906,26 @@ class Board:
         self.link.on_the_way.extend(state.on_the_way)
 
     def close(self) -> None:
-        """Nobody can open the board's URL any more."""
+        """The end: nobody can open the board's URL any more, and it does not run again."""
         if _running.pop(self.number, None) is not None:
             board_closed(self)
-        self._powered = False
+        self._closed = True
 
     def __enter__(self) -> Board:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise UsageError(f"a seed is 0 or more, not {seed}")
+
+
+def _check_rate(baud: int) -> None:
+    if baud < 1:
+        raise UsageError(f"a rate is in bits per second, 1 or more, not {baud}")
 
 
 def open_board(
@@ -882,12 +955,14 @@ def open_board(
     ------
     UsageError : no such board, or an id that is none.
     IncompatibleError : there is no firmware for the board.
-    SimulatorError : the image cannot be read, or has bytes where the board has no flash.
+    SimulatorError : the image cannot be read, or has bytes where the board has no flash; its chip is not simulated.
     MissingExtraError : what simulated boards are made of is not installed (the extra `sim`).
     """
     if unique_id is not None and not re.fullmatch(r"[0-9a-fA-F]{16}", unique_id):
         raise UsageError(f"the unique id of a chip has 16 hexadecimal digits, '{unique_id}' has not")
     profile = board if isinstance(board, Profile) else Profile.load(board)
+    if image is not None:
+        check_chip(profile)
     loaded = None if image is None else Image.load(image)
     number = _UNIQUE_ID if unique_id is None else int(unique_id, 16)
     return Board(profile, loaded, revision, number, faults, checks=checks)

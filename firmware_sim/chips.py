@@ -31,7 +31,7 @@ from firmware_sim.peripherals.uart import Uart
 from firmware_sim.wiring import wiring_of
 from nnlite.profile import Profile
 
-__all__ = ["Chip"]
+__all__ = ["Chip", "check_chip"]
 
 _PERIPHERALS = 0x40000000
 _CLOCK, _UART, _GPIOTE, _TEMP, _NVMC = 0x00, 0x02, 0x06, 0x0C, 0x1E
@@ -132,8 +132,7 @@ class Chip:
         revision: int | None,
         unique_id: int,
     ) -> None:
-        if profile.chip not in _CHIPS:
-            raise SimulatorError(f"the chip {profile.chip} is not simulated; those are {', '.join(_CHIPS)}")
+        check_chip(profile)
         silicon = _CHIPS[profile.chip]
         revision = silicon.newest if revision is None else revision
         hz = profile.clock_hz
@@ -265,6 +264,19 @@ class Chip:
 
 
 _WIRING = {"time", "_exceptions", "_core", "_clock", "_nvmc", "_words", "NAMES", "_reset", "watcher", "_ports"}
+
+
+def check_chip(profile: Profile) -> None:
+    """Raise SimulatorError where a board cannot be simulated for its chip, or for what its profile does not say."""
+    if profile.chip not in _CHIPS:
+        raise SimulatorError(
+            f"the chip of {profile.name}, {profile.chip}, is not simulated; those are {', '.join(_CHIPS)}"
+        )
+    if profile.firmware_limits is None:
+        raise SimulatorError(
+            f"the profile of {profile.name} has no table [firmware], and a simulated board needs the pages, times and "
+            "pins in it (docs/PROFILES.md)"
+        )
 
 
 def _base(place: int) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firmware_sim.board import running_board
-from firmware_sim.errors import PowerCutError, SimulatorError
+from firmware_sim.errors import SimulatorError
 from nnlite.link.monitor import Piece, Splitter
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ def _state(board: Board) -> list[str]:
         board.check()
         state = "runs"
     except SimulatorError as error:
-        closed = running_board(board.number) is None and isinstance(error, PowerCutError)
-        state = "closed, while the exception went by" if closed else str(error)
+        state = "closed, while the exception went by" if board.closed else str(error)
     try:
         stack = f"{board.stack_high_water:,} bytes at its deepest"
     except SimulatorError:
@@ -70,7 +68,7 @@ def _line(board: Board) -> list[str]:
     shown: list[list[str]] = []
     sizes = []
     for piece in board.link.record.pieces:
-        seconds = piece.cycle / board.profile.clock_hz
+        seconds = piece.cycle / board.cycles_per_second
         way = "to the board" if piece.direction == "to_board" else "from the board"
         lines = [f"  {seconds:.6f} s, {len(piece.data):,} bytes {way}"]
         for at in range(0, len(piece.data), _BYTES_IN_A_LINE):

@@ -10,6 +10,7 @@ from random import Random
 from typing import Literal, get_args
 
 from firmware_sim.faults.plan import Faults
+from nnlite.errors import UsageError
 
 __all__ = ["Direction", "Line"]
 
@@ -60,9 +61,16 @@ class _Noise:
         return mask, lost, double
 
 
+def _check(direction: str) -> None:
+    if direction not in get_args(Direction):
+        raise UsageError(f"there is no direction '{direction}'; those are {', '.join(get_args(Direction))}")
+
+
 @dataclass
 class Line:
     """What the line does to the bytes that pass it. A direction is "to_board" or "from_board".
+
+    What is none of these, or a place or mask that cannot be, raises UsageError.
 
     Attributes
     ----------
@@ -78,22 +86,31 @@ class Line:
     _silent_from: dict[str, int] = field(default_factory=dict, repr=False)
     _noise: dict[str, _Noise] = field(default_factory=dict, repr=False)
 
+    def _place(self, direction: Direction, after: int) -> int:
+        """Number of the byte that comes after `after` more."""
+        _check(direction)
+        if after < 0:
+            raise UsageError(f"after counts the bytes that come before the damage, 0 or more, not {after}")
+        return self.passed[direction] + after
+
     def flip(self, direction: Direction, after: int, mask: int = 1) -> None:
         """Invert the bits of `mask` in the byte that comes after `after` more bytes."""
-        self._flips[direction, self.passed[direction] + after] = mask
+        if not 0 < mask < 256:
+            raise UsageError(f"a mask has a bit for each that is inverted, 1 to 255, not {mask}")
+        self._flips[direction, self._place(direction, after)] = mask
 
     def drop(self, direction: Direction, after: int, count: int = 1) -> None:
         """Lose `count` bytes that come after `after` more bytes."""
-        start = self.passed[direction] + after
+        start = self._place(direction, after)
         self._drops |= {(direction, n) for n in range(start, start + count)}
 
     def double(self, direction: Direction, after: int) -> None:
         """Let the byte that comes after `after` more bytes arrive twice."""
-        self._doubles.add((direction, self.passed[direction] + after))
+        self._doubles.add((direction, self._place(direction, after)))
 
     def silence(self, direction: Direction, after: int = 0) -> None:
         """Lose everything that comes after `after` more bytes, until `restore`."""
-        self._silent_from[direction] = self.passed[direction] + after
+        self._silent_from[direction] = self._place(direction, after)
 
     def noise(
         self,
@@ -128,6 +145,8 @@ class Line:
 
     def expose_to(self, faults: Faults, *directions: Direction) -> None:
         """The same by a plan: what it says of the line, and nothing else of it."""
+        for direction in directions:
+            _check(direction)
         for direction in directions or get_args(Direction):
             self._noise[direction] = _Noise(faults, direction)
             if not self._noise[direction].happens:

@@ -92,7 +92,7 @@ class Faults:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name != "seed" and value != field.default:
-                parts.append(field.name if value is True else f"{field.name}={value:g}")
+                parts.append(field.name if value is True else f"{field.name}={value}")
         return ",".join(parts)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_sim import open_board
 from firmware_sim.faults import Faults, Line
@@ -20,6 +23,27 @@ def test_what_is_written_is_what_is_read() -> None:
     assert str(faults) == "flip=0.0005,burst=0.001,burst_bytes=4,latency=0.005,interface_chip,clock_ppm=-40"
     assert Faults.parse(str(faults), seed=7) == faults
     assert str(Faults(seed=3)) == ""
+
+
+CHANCE = st.floats(0, 1)
+
+
+@given(
+    st.builds(
+        Faults,
+        st.integers(),
+        *[CHANCE] * 4,
+        burst_bytes=st.integers(1),
+        silence=CHANCE.map(np.float64),
+        silence_bytes=st.integers(1),
+        latency=CHANCE,
+        interface_chip=st.booleans(),
+        clock_ppm=st.integers(-100_000, 100_000),
+        flash_busy_from=st.none() | st.integers(1),
+    )
+)
+def test_every_plan_is_read_as_it_was_written(faults: Faults) -> None:
+    assert not str(faults) or Faults.parse(str(faults), faults.seed) == faults
 
 
 @pytest.mark.parametrize(
