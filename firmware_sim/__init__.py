@@ -14,11 +14,12 @@ import serial
 from firmware_sim.errors import FirmwareFault, MissingExtraError, PowerCutError, SimulatorError
 
 if TYPE_CHECKING:
-    from firmware_sim.board import Board, Measurement, Snapshot, open_board
+    from firmware_sim.board import Board, Edge, Measurement, Snapshot, open_board
     from firmware_sim.serve import serve_board
 
 __all__ = [
     "Board",
+    "Edge",
     "FirmwareFault",
     "Measurement",
     "MissingExtraError",

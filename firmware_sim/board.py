@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ from firmware_sim.witness import board_closed
 from nnlite.errors import UsageError
 from nnlite.profile import Profile
 
-__all__ = ["Board", "Measurement", "Snapshot", "open_board", "running_board", "running_boards"]
+__all__ = ["Board", "Edge", "Measurement", "Snapshot", "open_board", "running_board", "running_boards"]
 
 _Bytes = npt.NDArray[np.uint8]
 _FOREVER = 1 << 62
@@ -62,6 +62,13 @@ class Measurement:
     calls: int = 0
     instructions: int = 0
     cycles: int = 0
+
+
+class Edge(NamedTuple):
+    """A change of a pin: cycles since power-up, and whether the chip drives it high or low then; None: not at all."""
+
+    cycle: int
+    level: bool | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +120,8 @@ class Board:
         self.checks = checks
         self.faults = faults or Faults()
         self.damage: list[str] = []
+        self._recorded: list[tuple[int, list[Edge]]] = []  # pins with their edges
+        self._stops_at_pins = self._pins_changed = False
         self._chance = Random(f"{self.faults.seed} sessions")
         self.number = next(_numbers)
         self.port_open = False
@@ -185,6 +194,16 @@ class Board:
     def changed(self) -> None:
         """A flag came up by itself: who waits will find it at one of the next looks."""
         self.cpu.busy()
+
+    def pins_changed(self) -> None:
+        """Note the edges of pins that are recorded, and end the run for whoever waits for one."""
+        for pin, edges in self._recorded:
+            level = self.pin(pin)
+            if level != edges[-1].level:
+                edges.append(Edge(self.cycles, level))
+        self._pins_changed = True
+        if self._stops_at_pins:
+            self.cpu.stop_at(0)
 
     def flash_changed(self, start: int, size: int) -> None:
         """What was made of code there is no longer true."""
@@ -411,7 +430,8 @@ class Board:
         Parameters
         ----------
         what : bytes, that it sends; or the name of a function, that it is about to execute; or a number of cycles since
-            power-up; or a condition, which is asked 100 times in a simulated millisecond.
+            power-up; or a condition, which is asked 100 times in a simulated millisecond, which takes its time: for one
+            of pins or LEDs, `run_until_pins` is faster.
         timeout : simulated seconds.
 
         Returns
@@ -449,8 +469,39 @@ class Board:
             raise UsageError(
                 f"run_until takes bytes, the name of a function, a whole number of cycles or a condition, not {what!r}"
             )
-        wanted = getattr(what, "__name__", "the condition") if callable(what) else f"{what!r}"
-        raise SimulatorError(
+        raise self._missed(getattr(what, "__name__", "the condition") if callable(what) else f"{what!r}", timeout)
+
+    def run_until_pins(self, condition: Callable[[Board], bool] | None = None, timeout: float = 1.0) -> None:
+        """Let the board run until the chip changes a pin, as fast as `run`: the core stops behind the instruction.
+
+        Parameters
+        ----------
+        condition : on what is asked at once and then whenever a pin has changed, such as
+            `lambda board: board.leds[0][0]`; without one, the next change of any pin is it.
+        timeout : simulated seconds.
+
+        Raises
+        ------
+        SimulatorError : it was not there in time.
+        FirmwareFault, PowerCutError : as `run`.
+        """
+        if condition is not None and condition(self):
+            return
+
+        def done() -> bool:
+            changed, self._pins_changed = self._pins_changed, False
+            return changed and (condition is None or condition(self))
+
+        self._stops_at_pins, self._pins_changed = True, False
+        try:
+            if self._run_to(self.cycles + round(timeout * self.cycles_per_second), done):
+                return
+        finally:
+            self._stops_at_pins = False
+        raise self._missed("a change of a pin" if condition is None else "what was asked of the pins", timeout)
+
+    def _missed(self, wanted: str, timeout: float) -> SimulatorError:
+        return SimulatorError(
             f"{self.profile.name}: {wanted} was not there within {timeout:g} simulated seconds; it is at "
             f"{self.where()}; {len(self._inbox)} bytes from it wait, the last are {bytes(self._inbox[-32:])!r}"
         )
@@ -713,6 +764,16 @@ class Board:
         """What a pin is driven to: high, low, or None when the chip does not drive it. P1's pins are 32 and theirs."""
         port, pin = self.chip.port(number)
         return port.drives(pin)
+
+    @contextmanager
+    def record_pin(self, number: int) -> Iterator[list[Edge]]:
+        """List the edges of a pin inside the `with`, as far as the chip drives it; the first entry is how it begins."""
+        edges = [Edge(self.cycles, self.pin(number))]
+        self._recorded.append((number, edges))
+        try:
+            yield edges
+        finally:
+            self._recorded = [record for record in self._recorded if record[1] is not edges]
 
     def hold(self, number: int, level: bool | None) -> None:
         """Hold a pin high or low from outside, or let go of it."""

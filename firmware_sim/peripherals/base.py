@@ -44,6 +44,9 @@ class Timeline(Protocol):
     def changed(self) -> None:
         """A flag came up by itself, unseen yet."""
 
+    def pins_changed(self) -> None:
+        """The chip drives a pin to another level than before, or lets go of it."""
+
 
 class Peripheral(ABC):
     """A block of registers.

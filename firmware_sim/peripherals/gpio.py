@@ -64,6 +64,7 @@ class Gpio(Peripheral):
         self.pins = pins
         self.watcher: Watcher | None = None
         self._held_high = self._held_low = 0  # from outside, whatever the chip does
+        self._drove = 0, 0  # the pins that the chip drove last, and their levels
         self.power_on()
 
     def power_on(self) -> None:
@@ -75,6 +76,7 @@ class Gpio(Peripheral):
         self._looked: int | None = None
         self._configure()
         self.levels = self._level()
+        self._look_at_outputs()
 
     # ---- from outside ----
 
@@ -173,8 +175,16 @@ class Gpio(Peripheral):
         out = self.out & ~self._taken_out | self._taken_level & self._taken_out
         return driven & out | ~driven & (self._held_high | self._pulled_up & ~self._held_low)
 
+    def _look_at_outputs(self) -> None:
+        driven = self._driven()
+        drives = driven, driven & self.levels
+        if drives != self._drove:
+            self._drove = drives
+            self.time.pins_changed()
+
     def _settle(self) -> None:
         before, self.levels = self.levels, self._level()
+        self._look_at_outputs()
         sensed = self._connected & (self._sense_high & self.levels | self._sense_low & ~self.levels)
         self._latch |= sensed
         detect = bool(self._latch if self._detect_latched else sensed)

@@ -29,6 +29,8 @@ class Time:
 
     def flash_changed(self, start: int, size: int) -> None: ...
 
+    def pins_changed(self) -> None: ...
+
     def polled(self) -> None:
         self.polls += 1
         if self.jump_to is not None:
