@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from firmware_sim import wiring
 from firmware_sim.chips import Chip, check_chip
-from firmware_sim.cpu import CortexM, Cpu, CpuState, Frame, Placed
+from firmware_sim.cpu import Frame, Placed, make_cpu
 from firmware_sim.errors import FirmwareFault, PowerCutError, Refused, SimulatorError
 from firmware_sim.faults import Faults, Line
 from firmware_sim.faults.memory import chosen_bits, decayed
@@ -78,7 +78,7 @@ class Snapshot:
     The line is not part of it: faults, counters and noise go on as they were.
     """
 
-    cpu: CpuState
+    cpu: Any
     chip: list[dict[str, Any]]
     inbox: bytes
     on_the_way: tuple[tuple[int, int], ...]
@@ -127,9 +127,8 @@ class Board:
         self.port_open = False
         self._flash = np.full(profile.flash_bytes, 0xFF, np.uint8)
         self._ram = np.zeros(profile.ram_bytes, np.uint8)
-        core = CortexM(profile.core, profile.flash_start, self._flash, profile.ram_start, self._ram, checks)
-        self.cpu: Cpu = core
-        self.chip = Chip(profile, self, core, self._flash, revision, unique_id)
+        self.cpu = make_cpu(profile.core, profile.flash_start, self._flash, profile.ram_start, self._ram, checks)
+        self.chip = Chip(profile, self, self.cpu, self._flash, revision, unique_id)
         self.chip.clock.ppm = self.faults.clock_ppm
         self.chip.nvmc.busy_from = self.faults.flash_busy_from
         self.link = SerialLink(profile.name, self.chip.uart, self, self.cycles_per_second, self.faults)

@@ -114,6 +114,7 @@ class Chip:
 
     Parameters
     ----------
+    core : what NVIC and SCB set; a Cortex-M.
     revision : of the silicon: bits 7:4 of the nRF51's 0xF000_0FE8, or the nRF52833's word at 0x1000_0134.
     unique_id : FICR.DEVICEID, the low word first.
 
@@ -127,12 +128,16 @@ class Chip:
         self,
         profile: Profile,
         time: Timeline,
-        core: Core,
+        core: object,
         flash: npt.NDArray[np.uint8],
         revision: int | None,
         unique_id: int,
     ) -> None:
         check_chip(profile)
+        if not isinstance(core, Core):
+            raise SimulatorError(
+                f"{profile.chip} has a Cortex-M, and the core of {profile.name} is none: {profile.core}"
+            )
         silicon = _CHIPS[profile.chip]
         revision = silicon.newest if revision is None else revision
         hz = profile.clock_hz
@@ -249,21 +254,13 @@ class Chip:
         return tuple(irq for irq, p in self._asking if p.interrupt())
 
     def save(self) -> list[dict[str, Any]]:
-        """State of every peripheral; arrays and containers are copied, wiring is left out."""
-        return [{k: _copied(v) for k, v in vars(p).items() if k not in _WIRING} for _, p in self.blocks]
+        """State of every peripheral."""
+        return [peripheral.save() for _, peripheral in self.blocks]
 
     def restore(self, state: list[dict[str, Any]]) -> None:
         """Back to a `save`."""
         for (_, peripheral), saved in zip(self.blocks, state, strict=True):
-            for key, value in saved.items():
-                current = getattr(peripheral, key)
-                if isinstance(current, np.ndarray):
-                    current[:] = value
-                else:
-                    setattr(peripheral, key, _copied(value))
-
-
-_WIRING = {"time", "_exceptions", "_core", "_clock", "_nvmc", "_words", "NAMES", "_reset", "watcher", "_ports"}
+            peripheral.restore(saved)
 
 
 def check_chip(profile: Profile) -> None:
@@ -281,7 +278,3 @@ def check_chip(profile: Profile) -> None:
 
 def _base(place: int) -> int:
     return _PERIPHERALS + (place << 12)
-
-
-def _copied(value: Any) -> Any:
-    return value.copy() if hasattr(value, "copy") else value

@@ -141,7 +141,10 @@ class Cpu(Protocol):
         """It did something else."""
 
     def know(self, line: Known, postable: bool) -> None:
-        """Registers that are known for a while, and whether the core may change them without asking."""
+        """Registers that are known for a while, and whether the core may change them without asking.
+
+        For speed alone: a core that asks each time does nothing here and in `know_unset`, and posts nothing.
+        """
 
     def know_unset(self, address: int, until: int) -> None:
         """One more flag that is known to be 0, until the core does anything else than look at flags."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+import numpy as np
 
 from firmware_sim.errors import Refused
 
@@ -51,7 +53,8 @@ class Timeline(Protocol):
 class Peripheral(ABC):
     """A block of registers.
 
-    `NAMES` lists every register there is, by offset; an access to another one is refused by name.
+    `NAMES` lists every register there is, by offset; an access to another one is refused by name. `WIRING` lists the
+    attributes that are no state, such as what it refers to: a snapshot leaves them alone.
 
     Attributes
     ----------
@@ -59,6 +62,7 @@ class Peripheral(ABC):
     """
 
     NAMES: Mapping[int, str] = MappingProxyType({})
+    WIRING = frozenset({"name", "base", "time", "irq", "NAMES"})
 
     def __init__(self, name: str, base: int, time: Timeline, irq: int | None = None) -> None:
         self.name = name
@@ -92,6 +96,19 @@ class Peripheral(ABC):
         """The chip starts anew: `power_on`, but for what outlasts that kind of reset."""
         self.power_on()
 
+    def save(self) -> dict[str, Any]:
+        """Its state; arrays and containers are copied."""
+        return {name: _copied(value) for name, value in vars(self).items() if name not in self.WIRING}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Back to a `save`."""
+        for name, value in state.items():
+            current = getattr(self, name)
+            if isinstance(current, np.ndarray):
+                current[:] = value
+            else:
+                setattr(self, name, _copied(value))
+
     def next_event(self) -> int | None:
         """Cycle of the next thing that happens by itself, if any."""
         return None
@@ -113,6 +130,8 @@ class EventPeripheral(Peripheral):
     enabled : what INTENSET and INTENCLR made of the interrupts.
     values : the registers that only keep what was written to them.
     """
+
+    WIRING = Peripheral.WIRING | {"_clock"}  # by which some of them run
 
     def __init__(self, name: str, base: int, time: Timeline, irq: int | None, names: Mapping[int, str]) -> None:
         super().__init__(name, base, time, irq)
@@ -188,6 +207,10 @@ class EventPeripheral(Peripheral):
             self.store(offset, value)
 
 
+def _copied(value: Any) -> Any:
+    return value.copy() if hasattr(value, "copy") else value
+
+
 def _bit(event: int) -> int:
     return 1 << (event - _FIRST_EVENT) // 4
 
@@ -199,6 +222,8 @@ def numbered(name: str, first: int, count: int) -> dict[int, str]:
 
 class Words(Peripheral):
     """Registers that only keep what is written to them."""
+
+    WIRING = Peripheral.WIRING | {"_reset"}
 
     def __init__(
         self, name: str, base: int, time: Timeline, names: Mapping[int, str], reset: Mapping[int, int]

@@ -48,6 +48,8 @@ class Gpio(Peripheral):
     watcher : who is told of what changes.
     """
 
+    WIRING = Peripheral.WIRING | {"watcher"}
+
     def __init__(self, name: str, base: int, time: Timeline, pins: int = 32, latched: bool = False) -> None:
         super().__init__(name, base, time)
         self.NAMES = {

@@ -24,6 +24,8 @@ class Gpiote(EventPeripheral):
     extra : further registers, which only keep what is written.
     """
 
+    WIRING = EventPeripheral.WIRING | {"_ports"}
+
     def __init__(
         self,
         base: int,

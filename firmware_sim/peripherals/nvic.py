@@ -23,6 +23,8 @@ class Nvic(Peripheral):
     priority_bits : of each priority, the upper ones of its byte.
     """
 
+    WIRING = Peripheral.WIRING | {"_exceptions"}
+
     def __init__(
         self, time: Timeline, exceptions: Callable[[], Exceptions], interrupts: int, priority_bits: int
     ) -> None:

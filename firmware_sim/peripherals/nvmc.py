@@ -37,6 +37,7 @@ class Nvmc(Peripheral):
     programmed : for each word, how often it was programmed since its page was erased.
     """
 
+    WIRING = Peripheral.WIRING | {"_words"}
     NAMES: Mapping[int, str] = {_READY: "READY", _READYNEXT: "READYNEXT", _CONFIG: "CONFIG", _ERASEPAGE: "ERASEPAGE"}
 
     def __init__(

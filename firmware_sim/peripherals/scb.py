@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from firmware_sim.cpu.exceptions import NMI, PEND_SV, SYS_TICK, Exceptions
 from firmware_sim.peripherals.base import Peripheral, Refused, Timeline
@@ -23,6 +23,7 @@ _M4 = (
 _KEY = 0x05FA
 
 
+@runtime_checkable
 class Core(Protocol):
     """What the system registers have to do with the core."""
 
@@ -40,6 +41,8 @@ class Scb(Peripheral):
     ----------
     reset_requested : SYSRESETREQ was set; the board resets the chip.
     """
+
+    WIRING = Peripheral.WIRING | {"_core", "_reset"}
 
     def __init__(self, time: Timeline, core: Core, m4: bool) -> None:
         super().__init__("SCB", 0xE000ED00, time)

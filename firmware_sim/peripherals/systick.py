@@ -16,6 +16,7 @@ _ENABLE, _TICKINT, _CLKSOURCE, _COUNTFLAG = 1, 2, 4, 1 << 16
 class SysTick(Peripheral):
     """The core's own timer. It asks for its exception as an interrupt would, each time the counter reaches 0."""
 
+    WIRING = Peripheral.WIRING | {"_exceptions"}
     NAMES: Mapping[int, str] = {_CTRL: "CTRL", _LOAD: "LOAD", _VAL: "VAL", _CALIB: "CALIB"}
 
     def __init__(self, time: Timeline, exceptions: Callable[[], Exceptions]) -> None:

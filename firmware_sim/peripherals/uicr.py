@@ -37,6 +37,8 @@ NRF52833: Mapping[int, str] = {
 class Uicr(Words):
     """Words that are programmed while NVMC allows it, and outlive the power."""
 
+    WIRING = Words.WIRING | {"_nvmc"}
+
     def __init__(self, base: int, time: Timeline, nvmc: Nvmc, names: Mapping[int, str]) -> None:
         super().__init__("UICR", base, time, names, dict.fromkeys(names, _ERASED))
         self.values[_CUSTOMER_LAST] = _SIMULATED

@@ -136,6 +136,13 @@ def test_a_reset_during_a_call_is_told_and_the_board_has_begun_anew(how: str) ->
     assert board.call("add", 1, 2) == 3
 
 
+def test_a_function_that_resets_the_chip_does_not_return() -> None:
+    board = in_main("microbit", "interrupts.c")
+    with pytest.raises(SimulatorError, match="was reset during the call of request_reset, which did not return"):
+        board.call("request_reset")
+    board.run_until("main")
+
+
 @BOTH
 def test_a_fault_in_a_call_leaves_the_board_where_it_is(name: str) -> None:
     board = in_main(name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 import pytest
 
 from firmware_sim.chips import Chip
+from firmware_sim.cpu import make_cpu
 from firmware_sim.errors import SimulatorError
 from firmware_sim.peripherals.base import Refused
 from nnlite.profile import Profile
@@ -37,6 +40,35 @@ def test_requests_are_those_of_now() -> None:
     chip.write(TIMER0 + 0x140, 0)
     chip.write(CLOCK + 0x100, 0)
     assert chip.requests() == ()
+
+
+class Refers:
+    """Something that is no plain data."""
+
+
+def plain(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(plain(part) for part in (*value, *value.values()))
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        return all(plain(part) for part in value)
+    owned = isinstance(value, np.ndarray) and value.base is None
+    return value is None or owned or isinstance(value, int | float | str)
+
+
+@pytest.mark.parametrize("name", ["microbit", "microbit2"])
+def test_a_snapshot_of_a_peripheral_is_plain_data_and_refers_to_nothing(name: str) -> None:
+    chip, time = bare_chip(name)
+    assert not plain({"here": [time]})
+    for _, peripheral in chip.blocks:
+        assert {key: value for key, value in peripheral.save().items() if not plain(value)} == {}, peripheral.name
+
+
+def test_a_core_that_is_no_cortex_m_is_refused() -> None:
+    profile = Profile.load("microbit")
+    with pytest.raises(SimulatorError, match="nrf51822 has a Cortex-M, and the core of microbit is none: cortex-m0"):
+        Chip(profile, Time(), Refers(), np.full(profile.flash_bytes, 0xFF, np.uint8), None, 1)
+    with pytest.raises(SimulatorError, match="the core avr8 is not simulated; those are cortex-m0, cortex-m4f"):
+        make_cpu("avr8", 0, np.zeros(1024, np.uint8), 0x20000000, np.zeros(1024, np.uint8))
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_the_firmware_resets_itself(name: str) -> None:
     board = booted(name)
     board.write_memory(board.symbol("ticks"), b"\7\0\0\0")
     cycles = board.cycles
-    board.cpu.call(board.symbol("request_reset"), [], [], b"")
+    board.cpu.call(board.symbol("request_reset"), board.cpu.place((), False, None))
     board.run_until("main")
     assert board.cycles > cycles
     assert ticks(board) == 0  # start-up cleared it
