@@ -6,7 +6,6 @@ run of the same program gives the same cycles.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import re
 import weakref
@@ -15,22 +14,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from firmware_sim import wiring
 from firmware_sim.chips import Chip, check_chip
 from firmware_sim.cpu import Frame, Placed, make_cpu
 from firmware_sim.errors import FirmwareFault, PowerCutError, Refused, SimulatorError
 from firmware_sim.faults import Faults, Line
-from firmware_sim.faults.memory import chosen_bits, decayed
-from firmware_sim.function_profile import FunctionCost, function_costs
+from firmware_sim.function_profile import FunctionCost
 from firmware_sim.image import Image
+from firmware_sim.injection import Injection
+from firmware_sim.measuring import Measurement, Measuring
+from firmware_sim.memory import Bytes, Memory
 from firmware_sim.peripherals.base import Reset
 from firmware_sim.peripherals.nvmc import Outcome
 from firmware_sim.peripherals.uart import Uart
+from firmware_sim.pin_record import Edge, PinRecord
 from firmware_sim.serial_link import SerialLink
 from firmware_sim.witness import board_closed
 from nnlite.errors import UsageError
@@ -38,7 +39,6 @@ from nnlite.profile import Profile
 
 __all__ = ["Board", "Edge", "Measurement", "Snapshot", "open_board", "running_board", "running_boards"]
 
-_Bytes = npt.NDArray[np.uint8]
 _FOREVER = 1 << 62
 #: calls that a fault's message names
 _CALLERS = 6
@@ -46,29 +46,6 @@ _CALLERS = 6
 _UNIQUE_ID = 0x5EED0002_5EED0001
 _numbers = itertools.count(1)
 _running: weakref.WeakValueDictionary[int, Board] = weakref.WeakValueDictionary()
-
-
-@dataclass
-class Measurement:
-    """What the calls of one function cost, its callees included.
-
-    Attributes
-    ----------
-    calls : how many returned.
-    instructions : exact; a condition-failed one inside an IT block is counted.
-    cycles : estimated.
-    """
-
-    calls: int = 0
-    instructions: int = 0
-    cycles: int = 0
-
-
-class Edge(NamedTuple):
-    """A change of a pin: cycles since power-up, and whether the chip drives it high or low then; None: not at all."""
-
-    cycle: int
-    level: bool | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +57,7 @@ class Snapshot:
 
     cpu: Any
     chip: list[dict[str, Any]]
-    inbox: bytes
-    on_the_way: tuple[tuple[int, int], ...]
+    link: Any
     powered: bool
     stack_content: bytes
 
@@ -102,7 +78,6 @@ class Board:
     ----------
     profile, image, faults : as given.
     line : the `firmware_sim.faults.Line` between laptop and board.
-    damage : what was done to its memories and its power so far, in words, with the cycle.
     """
 
     def __init__(
@@ -119,50 +94,33 @@ class Board:
         self.image = Image.of_profile(profile) if image is None else image
         self.checks = checks
         self.faults = faults or Faults()
-        self.damage: list[str] = []
-        self._recorded: list[tuple[int, list[Edge]]] = []  # pins with their edges
-        self._stops_at_pins = self._pins_changed = False
+        self._pins = PinRecord()
+        self._stops_at_pins = False
         self._chance = Random(f"{self.faults.seed} sessions")
         self.number = next(_numbers)
         self.port_open = False
-        self._flash = np.full(profile.flash_bytes, 0xFF, np.uint8)
-        self._ram = np.zeros(profile.ram_bytes, np.uint8)
-        self.cpu = make_cpu(profile.core, profile.flash_start, self._flash, profile.ram_start, self._ram, checks)
-        self.chip = Chip(profile, self, self.cpu, self._flash, revision, unique_id)
+        self.memory = Memory(profile, self.flash_changed)
+        flash, ram = self.memory.flash, self.memory.ram
+        self.cpu = make_cpu(profile.core, profile.flash_start, flash, profile.ram_start, ram, checks)
+        self.chip = Chip(profile, self, self.cpu, flash, revision, unique_id)
         self.chip.clock.ppm = self.faults.clock_ppm
         self.chip.nvmc.busy_from = self.faults.flash_busy_from
         self.link = SerialLink(profile.name, self.chip.uart, self, self.cycles_per_second, self.faults)
         self.cpu.on_read, self.cpu.on_write, self.cpu.on_flash_store = self._read, self._write, self._flash_store
         for start, size in self.chip.spaces:
             self.cpu.map_registers(start, size)
-        self._load()
+        self.firmware_bytes = self.memory.load(self.image)
+        self.cpu.load_code(flash[: self.firmware_bytes].tobytes())
+        self._injection = Injection(self.cpu, self.memory, self.chip.nvmc)
+        self._measuring = Measuring(self.cpu, self.image, self.memory, checks)
         self._fault: FirmwareFault | None = None
         self._powered = False
-        self._stack_content = b""  # what the main stack held when RAM was new
         self._life = 0  # how often what ran began anew, by a reset or a snapshot
         self._polled_now = False
         self._wanted = _FOREVER
-        self._inbox = bytearray()
-        self._reading = False
-        self._measured: str | None = None
-        self._poisoned: str | None = None
         self._closed = False
-        self._planned: list[tuple[int, int, Callable[[], None]]] = []
         _running[self.number] = self
         self.boot()
-
-    def _load(self) -> None:
-        end = 0
-        for address, data in self.image.segments:
-            at = address - self.profile.flash_start
-            if not 0 <= at <= self._flash.size - len(data):
-                raise SimulatorError(
-                    f"the firmware has bytes at {address:#010x}, where {self.profile.name} has no flash"
-                )
-            self._flash[at : at + len(data)] = np.frombuffer(data, np.uint8)
-            end = max(end, at + len(data))
-        self.firmware_bytes = end
-        self.cpu.load_code(self._flash[:end].tobytes())
 
     # ---- time (peripherals.base.Timeline) ----
 
@@ -196,11 +154,7 @@ class Board:
 
     def pins_changed(self) -> None:
         """Note the edges of pins that are recorded, and end the run for whoever waits for one."""
-        for pin, edges in self._recorded:
-            level = self.pin(pin)
-            if level != edges[-1].level:
-                edges.append(Edge(self.cycles, level))
-        self._pins_changed = True
+        self._pins.note(self.cycles, self.pin)
         if self._stops_at_pins:
             self.cpu.stop_at(0)
 
@@ -211,7 +165,7 @@ class Board:
     def byte_sent(self, cycles: int) -> None:
         """The last bit of a byte will have gone then: end the run if somebody waits for no more than that."""
         # Each of those under way may arrive twice.
-        if len(self._inbox) + 2 * len(self.chip.uart.sent) >= self._wanted:
+        if len(self.link.unread) + 2 * len(self.chip.uart.sent) >= self._wanted:
             self.cpu.stop_at(cycles)
 
     # ---- what the core meets ----
@@ -255,6 +209,11 @@ class Board:
     # ---- running ----
 
     @property
+    def damage(self) -> list[str]:
+        """What was done to its memories and its power so far, in words, with the cycle."""
+        return self._injection.damage
+
+    @property
     def cycles(self) -> int:
         """Cycles since power-up: estimated for instructions, exact for waiting and flash operations."""
         return self.cpu.cycles
@@ -284,42 +243,30 @@ class Board:
 
     def boot(self) -> None:
         """Power on: RAM holds noise, flash what it held, the clock starts at 0, and nothing waits for the laptop."""
-        self._start("power", self._ram_after_power_up())
+        self._start("power", self.memory.ram_after_power_up(self.image.stack))
 
     def reset(self) -> None:
         """Reset pin: as `boot`, but RAM keeps its bits, time goes on, and the laptop keeps what it has not read."""
         self._start("pin")
 
-    def _start(self, kind: Reset, ram: _Bytes | None = None) -> None:
+    def _start(self, kind: Reset, ram: Bytes | None = None) -> None:
         """Begin anew after a reset of some kind, with this in RAM unless it keeps its bits."""
         self._check_open()
         self._fault = None
         self._life += 1
         self._powered = True
         if kind == "power":
-            self._inbox.clear()
-            self.link.on_the_way.clear()
+            self.link.forget()
             self.cpu.cycles = self.cpu.instructions = 0
         else:
-            self._collect()
+            self.link.collect()
         self.chip.reset(kind)
         self.cpu.reset()
+        if self.image.stack is not None:
+            self.cpu.set_stack(self.image.stack[0])
         if ram is not None:
-            self._ram[:] = ram
-        if self.image.stack is not None:
-            low, top = self.image.stack
-            self.cpu.set_stack(low)
-            if ram is not None:
-                self._stack_content = self.read_memory(low, top - low)
-
-    def _ram_after_power_up(self) -> _Bytes:
-        """Noise, that of the main stack such that `stack_high_water` sees without `checks` what was used."""
-        ram = np.random.Generator(np.random.PCG64(0)).integers(0, 256, self._ram.size, np.uint8)
-        if self.image.stack is not None:
-            low, top = self.image.stack
-            at = self._memory(low, top - low)[1]
-            ram[at : at + top - low] = self._noise(low, top - low)
-        return ram
+            self.memory.ram[:] = ram
+            self._measuring.ram_is_new()
 
     def cut_power(self) -> None:
         """Take the power away: the core stops between two instructions, RAM is lost, flash stays."""
@@ -342,13 +289,7 @@ class Board:
         ------
         UsageError : no such outcome, or an operation that is none.
         """
-        if outcome not in get_args(Outcome):
-            raise UsageError(f"there is no outcome '{outcome}'; those are {', '.join(get_args(Outcome))}")
-        if number < 1:
-            raise UsageError(f"flash operations are counted from 1 on, there is none with the number {number}")
-        _check_seed(seed)
-        nvmc = self.chip.nvmc
-        nvmc.cut_at, nvmc.cut_outcome, nvmc.cut_seed = number, outcome, seed
+        self._injection.cut_at_flash_operation(number, outcome, seed)
 
     def keep_flash_busy_from(self, number: int | None) -> None:
         """Let NVMC.READY stay 0 from the `number`-th flash operation after power-up on. None mends it."""
@@ -359,7 +300,7 @@ class Board:
 
         The core is between two instructions then. Once only; a snapshot knows nothing of it.
         """
-        heapq.heappush(self._planned, (cycle, next(_numbers), fault))
+        self._injection.plan(cycle, fault)
 
     def flip_bit(self, address: int, bit: int) -> None:
         """Invert a bit, 0 to 7, of a byte of flash or RAM, by no rule of flash.
@@ -369,14 +310,7 @@ class Board:
         SimulatorError : the address is in neither.
         UsageError : a byte has no such bit.
         """
-        if not 0 <= bit < 8:
-            raise UsageError(f"a byte has bits 0 to 7, not {bit}")
-        memory, at = self._memory(address, 1)
-        memory[at] ^= 1 << bit
-        if memory is self._flash:
-            self.cpu.code_changed(address, 1)
-        self.cpu.disturbed()
-        self._note(f"bit {bit} of {address:#010x} flipped")
+        self._injection.flip(address, bit)
 
     def flip_bits(self, memory: Literal["ram", "flash"], count: int, seed: int = 0) -> list[tuple[int, int]]:
         """Invert `count` different bits that chance chooses, anywhere in RAM or flash. Returns (address, bit) of each.
@@ -385,16 +319,7 @@ class Board:
         ------
         UsageError : no such memory, or more bits than it has.
         """
-        places = {"ram": (self.profile.ram_start, self._ram), "flash": (self.profile.flash_start, self._flash)}
-        if memory not in places:
-            raise UsageError(f"there is no memory '{memory}'; those are ram, flash")
-        start, content = places[memory]
-        if not 0 <= count <= 8 * content.size:
-            raise UsageError(f"{memory} has {8 * content.size:,} bits, {count:,} of them cannot flip")
-        flipped = [(start + offset, bit) for offset, bit in chosen_bits(content.size, count, seed)]
-        for address, bit in flipped:
-            self.flip_bit(address, bit)
-        return flipped
+        return self._injection.flip_some(memory, count, seed)
 
     def brown_out(self, seed: int = 0, decay: float = 0.1) -> None:
         """Let the supply dip: the core resets, flash stays, time goes on, part of RAM is lost.
@@ -402,16 +327,8 @@ class Board:
         Each bit of RAM becomes what it is after power-up with the chance `decay`, 0 to 1. RESETREAS reads 0, as after
         power-up: a brown-out has no bit of its own.
         """
-        if not 0 <= decay <= 1:
-            raise UsageError(f"decay is the chance of each bit of RAM, from 0 to 1, not {decay:g}")
-        _check_seed(seed)
-        before = self._ram.copy()
-        self._start("brown-out", decayed(before, self._ram_after_power_up(), decay, seed))
-        changed = int(np.unpackbits(before ^ self._ram).sum())
-        self._note(f"brown-out, {changed:,} bits of RAM changed")
-
-    def _note(self, what: str) -> None:
-        self.damage.append(f"cycle {self.cycles:,}: {what}")
+        powered_up = self.memory.ram_after_power_up(self.image.stack)
+        self._start("brown-out", self._injection.decay(powered_up, decay, seed))
 
     def run(self, cycles: int) -> None:
         """Let the board run for some cycles.
@@ -444,8 +361,8 @@ class Board:
         """
         limit = self.cycles + round(timeout * self.cycles_per_second)
         if isinstance(what, bytes | bytearray):
-            if self._run_to(limit, lambda: what in self._inbox, wanted=0):
-                return self.take(self._inbox.index(what) + len(what))
+            if self._run_to(limit, lambda: what in self.link.unread, wanted=0):
+                return self.take(self.link.unread.index(what) + len(what))
         elif isinstance(what, str):
             self.cpu.stop_before(self._function(what))
             try:
@@ -488,10 +405,10 @@ class Board:
             return
 
         def done() -> bool:
-            changed, self._pins_changed = self._pins_changed, False
+            changed, self._pins.changed = self._pins.changed, False
             return changed and (condition is None or condition(self))
 
-        self._stops_at_pins, self._pins_changed = True, False
+        self._stops_at_pins, self._pins.changed = True, False
         try:
             if self._run_to(self.cycles + round(timeout * self.cycles_per_second), done):
                 return
@@ -502,7 +419,7 @@ class Board:
     def _missed(self, wanted: str, timeout: float) -> SimulatorError:
         return SimulatorError(
             f"{self.profile.name}: {wanted} was not there within {timeout:g} simulated seconds; it is at "
-            f"{self.where()}; {len(self._inbox)} bytes from it wait, the last are {bytes(self._inbox[-32:])!r}"
+            f"{self.where()}; {self.waiting_bytes} bytes from it wait, the last are {bytes(self.link.unread[-32:])!r}"
         )
 
     def call(
@@ -591,7 +508,7 @@ class Board:
         while self.cpu.cycles < cycle:
             if done():
                 return True
-            limit = min(cycle, self._planned[0][0] if self._planned else cycle, self.link.next_arrival or cycle)
+            limit = min(self._injection.next(cycle), self.link.next_arrival or cycle)
             if self.cpu.interruptible:
                 self.cpu.request(self.chip.requests())
                 self.cpu.take_exceptions()
@@ -602,19 +519,15 @@ class Board:
                 else:
                     self.cpu.run(limit)
                     self._settle()
-            self._collect()
+            self.link.collect()
             self._look()
-            while self._planned and self._planned[0][0] <= self.cpu.cycles:
-                heapq.heappop(self._planned)[2]()
+            self._injection.act()
             self.check()
         return done()
 
     def _look(self) -> None:
         """What ended a run, and whether there can be another one."""
-        nvmc = self.chip.nvmc
-        if nvmc.cut:
-            self._note(f"power cut at flash operation {nvmc.operations:,}, of which was done: {nvmc.cut_outcome}")
-            nvmc.cut_at = None
+        if self._injection.cut():
             self._powered = False
         elif self.chip.scb.reset_requested:
             self._start("soft")
@@ -691,13 +604,10 @@ class Board:
         """What the core does in a second of the laptop's: its crystal may be off."""
         return self.profile.clock_hz * (1 + self.faults.clock_ppm / 1_000_000)
 
-    def _collect(self) -> None:
-        self.link.collect(self._inbox, self._reading)
-
     def set_rate(self, baud: int) -> None:
         """The laptop sets its port to a rate. An interface chip with limits forgets what it has when that is new."""
         _check_rate(baud)
-        self.link.set_rate(baud, self._inbox)
+        self.link.set_rate(baud)
         self.cpu.disturbed()
 
     def write_line(self, data: bytes, baud: int) -> None:
@@ -725,32 +635,30 @@ class Board:
         there is comes back.
         """
         limit = _FOREVER if timeout is None else self.cycles + round(timeout * self.cycles_per_second)
-        self._reading = True
+        self.link.reading = True
         try:
-            self._collect()
-            while len(self._inbox) < size and self.cycles < limit:
+            self.link.collect()
+            while self.waiting_bytes < size and self.cycles < limit:
                 if timeout is None and self.seconds_to_event is None:
                     break
                 until = limit if timeout is not None else self.cycles + self.profile.clock_hz
-                self._run_to(until, lambda: len(self._inbox) >= size, wanted=size)
+                self._run_to(until, lambda: self.waiting_bytes >= size, wanted=size)
         finally:
-            self._reading = False
+            self.link.reading = False
         return self.take(size)
 
     def take(self, size: int) -> bytes:
         """Up to `size` bytes that are there already."""
-        out = bytes(self._inbox[:size])
-        del self._inbox[:size]
-        return out
+        return self.link.take(size)
 
     @property
     def waiting_bytes(self) -> int:
         """Bytes that the laptop has not read yet."""
-        return len(self._inbox)
+        return len(self.link.unread)
 
     def discard_input(self) -> None:
         """Forget the bytes that the laptop has not read."""
-        self._inbox.clear()
+        self.link.unread.clear()
 
     @property
     def url(self) -> str:
@@ -767,12 +675,8 @@ class Board:
     @contextmanager
     def record_pin(self, number: int) -> Iterator[list[Edge]]:
         """List the edges of a pin inside the `with`, as far as the chip drives it; the first entry is how it begins."""
-        edges = [Edge(self.cycles, self.pin(number))]
-        self._recorded.append((number, edges))
-        try:
+        with self._pins.follow(number, Edge(self.cycles, self.pin(number))) as edges:
             yield edges
-        finally:
-            self._recorded = [record for record in self._recorded if record[1] is not edges]
 
     def hold(self, number: int, level: bool | None) -> None:
         """Hold a pin high or low from outside, or let go of it."""
@@ -813,8 +717,8 @@ class Board:
 
     def _function(self, name: str) -> int:
         """Address of a function."""
-        address, flash = self.symbol(name), self.profile.flash_start
-        if not flash <= address < flash + self._flash.size:
+        address = self.symbol(name)
+        if not self.memory.in_flash(address):
             raise SimulatorError(f"{name} lies at {address:#010x}, which is not in flash: it is no function")
         return address
 
@@ -826,37 +730,24 @@ class Board:
         SimulatorError : some of them are in neither.
         UsageError : a size that is none.
         """
-        memory, at = self._memory(address, size)
-        return memory[at : at + size].tobytes()
+        return self.memory.read(address, size)
 
     def write_memory(self, address: int, data: bytes) -> None:
         """Set bytes of flash or RAM, by no rule but the writer's."""
-        memory, at = self._memory(address, len(data))
-        memory[at : at + len(data)] = np.frombuffer(data, np.uint8)
-        if memory is self._flash:
-            self.cpu.code_changed(address, len(data))
+        self.memory.write(address, data)
         self.cpu.disturbed()
-
-    def _memory(self, address: int, size: int) -> tuple[npt.NDArray[np.uint8], int]:
-        if size < 0:
-            raise UsageError(f"a number of bytes is 0 or more, not {size}")
-        for start, memory in ((self.profile.flash_start, self._flash), (self.profile.ram_start, self._ram)):
-            if start <= address and address + size <= start + memory.size:
-                return memory, address - start
-        raise SimulatorError(f"{size} bytes at {address:#010x} are not in flash or RAM of {self.profile.name}")
 
     @property
     def flash(self) -> bytes:
         """The whole flash."""
-        return self._flash.tobytes()
+        return self.memory.flash.tobytes()
 
     def load_flash(self, content: bytes) -> None:
         """Replace what lies behind the firmware, as an earlier session left it, and boot."""
-        if len(content) != self._flash.size:
-            raise UsageError(f"the flash of {self.profile.name} has {self._flash.size:,} bytes, not {len(content):,}")
-        reserve = self.profile.firmware_reserve_bytes
-        self._flash[reserve:] = np.frombuffer(content, np.uint8)[reserve:]
-        self.flash_changed(self.profile.flash_start + reserve, self._flash.size - reserve)
+        size, reserve = self.memory.flash.size, self.profile.firmware_reserve_bytes
+        if len(content) != size:
+            raise UsageError(f"the flash of {self.profile.name} has {size:,} bytes, not {len(content):,}")
+        self.memory.write(self.profile.flash_start + reserve, content[reserve:])
         self.boot()
 
     def flash_bytes_programmed(self, start: int, end: int) -> int:
@@ -871,14 +762,8 @@ class Board:
         ------
         SimulatorError : there is no such object, or it is not in RAM.
         """
-        address, size = self.symbol(name), self.image.symbols[name].size
-        memory, at = self._memory(address, size)
-        if memory is not self._ram or not size:
-            raise SimulatorError(f"{name} is no object in RAM: {size} bytes at {address:#010x}")
-        memory[at : at + size] = self._noise(address, size)
+        self._measuring.poison(name, self.symbol(name), self.image.symbols[name].size)
         self.cpu.disturbed()
-        self.cpu.watch(address, address + size)
-        self._poisoned = name
 
     def touched(self, name: str) -> int:
         """Bytes of the object that was poisoned last up to the last that was read or written since.
@@ -887,46 +772,19 @@ class Board:
         ------
         SimulatorError : another one was poisoned last, or none.
         """
-        if name != self._poisoned:
-            last = "nothing was poisoned" if self._poisoned is None else f"{self._poisoned} was poisoned last"
-            raise SimulatorError(f"it is not followed how far {name} is used: {last}")
-        return self.cpu.watched - self.symbol(name)
-
-    def _noise(self, address: int, size: int) -> npt.NDArray[np.uint8]:
-        noise = np.random.Generator(np.random.PCG64(address)).integers(0, 256, size, np.uint8)
-        noise[3::4] |= 0x7F  # no float below 2^127 ends so: the last byte of the last float written never looks unused
-        return noise
+        return self._measuring.touched(name, self.symbol(name))
 
     @property
     def stack_high_water(self) -> int:
         """Bytes of the deepest main stack: since reset the lowest that sp was, with `checks`; without them what changed
         since power-up or brown-out, as RAM outlasts other resets, if the image tells where the stack is."""
-        if self.checks:
-            return self.cpu.stack_depth
-        if self.image.stack is None:
-            raise SimulatorError(
-                "the image does not tell where its stack is, and without checks=True sp is not followed"
-            )
-        low, top = self.image.stack
-        now, then = (np.frombuffer(data, np.uint8) for data in (self.read_memory(low, top - low), self._stack_content))
-        changed = np.flatnonzero(now != then)
-        return top - low - int(changed[0]) if changed.size else 0
+        return self._measuring.stack_high_water
 
     @contextmanager
     def measure(self, function: str) -> Iterator[Measurement]:
         """Count instructions and cycles of every call of a function inside the `with`, its callees included."""
-        if self._measured is not None:
-            raise SimulatorError(
-                f"{self._measured} is being measured: one function at a time; profile_functions() counts all of them"
-            )
-        result, address = Measurement(), self._function(function)
-        self.cpu.measure(address)
-        self._measured = function
-        try:
+        with self._measuring.measure(function, self._function(function)) as result:
             yield result
-        finally:
-            self._measured = None
-            result.calls, result.instructions, result.cycles = self.cpu.measured(address)
 
     @contextmanager
     def profile_functions(self) -> Iterator[list[FunctionCost]]:
@@ -936,21 +794,15 @@ class Board:
         ------
         SimulatorError : the board was opened without `checks`, so nothing was counted by function.
         """
-        if not self.checks:
-            raise SimulatorError("functions are counted while checks are on: open the board with checks=True")
-        rows: list[FunctionCost] = []
-        before = self.cpu.executed()
-        try:
+        with self._measuring.profile(self.profile.flash_start) as rows:
             yield rows
-        finally:
-            rows += function_costs(before, self.cpu.executed(), self.image, self.profile.flash_start)
 
     # ---- snapshots ----
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now."""
-        inbox, on_the_way = bytes(self._inbox), tuple(self.link.on_the_way)
-        return Snapshot(self.cpu.save(), self.chip.save(), inbox, on_the_way, self._powered, self._stack_content)
+        content = self._measuring.stack_content
+        return Snapshot(self.cpu.save(), self.chip.save(), self.link.save(), self._powered, content)
 
     def restore(self, state: Snapshot) -> None:
         """Back to a snapshot, as often as wanted."""
@@ -958,12 +810,10 @@ class Board:
         self.cpu.restore(state.cpu)
         self.chip.restore(state.chip)
         self._powered = state.powered
-        self._stack_content = state.stack_content
+        self._measuring.stack_content = state.stack_content
         self._fault = None
         self._life += 1
-        self._inbox[:] = state.inbox
-        self.link.on_the_way.clear()
-        self.link.on_the_way.extend(state.on_the_way)
+        self.link.restore(state.link)
 
     def close(self) -> None:
         """The end: nobody can open the board's URL any more, and it does not run again."""
@@ -976,11 +826,6 @@ class Board:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _check_seed(seed: int) -> None:
-    if seed < 0:
-        raise UsageError(f"a seed is 0 or more, not {seed}")
 
 
 def _check_rate(baud: int) -> None:

@@ -26,6 +26,8 @@ class SerialLink:
     record : the last of them.
     chip : the interface chip, if it is to be one with limits.
     on_the_way : (cycle of its arrival, byte) of what the board sent and the laptop cannot read yet.
+    unread : what the laptop can read.
+    reading : whether it is doing so.
     """
 
     def __init__(self, board: str, uart: Uart, time: Timeline, cycles_per_second: float, faults: Faults) -> None:
@@ -34,17 +36,29 @@ class SerialLink:
         self.record = LineRecord(round(_GAP_SECONDS * cycles_per_second))
         self.chip = InterfaceChip(board) if faults.interface_chip else None
         self.on_the_way: deque[tuple[int, int]] = deque()
+        self.unread = bytearray()
+        self.reading = False
         self._uart, self._time = uart, time
         self._latency = round(faults.latency * cycles_per_second)
         self._baud: int | None = None
 
-    def set_rate(self, baud: int, unread: bytearray) -> None:
+    def set_rate(self, baud: int) -> None:
         """The laptop asks for a rate: another one than before clears the interface chip's buffers."""
         if self.chip is not None and self._baud not in (None, baud):
             self._uart.forget_line()
-            self.on_the_way.clear()
-            unread.clear()
+            self.forget()
         self._baud = baud
+
+    def forget(self) -> None:
+        """Lose what the laptop has not read."""
+        self.on_the_way.clear()
+        self.unread.clear()
+
+    def take(self, size: int) -> bytes:
+        """Up to `size` bytes for the laptop."""
+        out = bytes(self.unread[:size])
+        del self.unread[:size]
+        return out
 
     def send(self, data: bytes, baud: int) -> None:
         """Bytes from the laptop: they are at the line after the latency, and go over it one by one."""
@@ -57,7 +71,7 @@ class SerialLink:
         self._uart.line_free = max(self._uart.line_free, float(at))
         self._uart.receive(arriving, baud)
 
-    def collect(self, unread: bytearray, reading: bool) -> None:
+    def collect(self) -> None:
         """Bring what the board has sent by now to the laptop, which reads it or leaves it unread."""
         sent, now = self._uart.sent, self._time.now
         while sent and sent[0][0] <= now:
@@ -67,10 +81,19 @@ class SerialLink:
             self.on_the_way.extend((cycle + self._latency, arrives) for arrives in arrived)
         while self.on_the_way and self.on_the_way[0][0] <= now:
             byte = self.on_the_way.popleft()[1]
-            if self.chip is None or reading:
-                unread.append(byte)
+            if self.chip is None or self.reading:
+                self.unread.append(byte)
             else:
-                self.chip.keep(unread, bytes([byte]))
+                self.chip.keep(self.unread, bytes([byte]))
+
+    def save(self) -> tuple[bytes, tuple[tuple[int, int], ...]]:
+        """What the laptop has not read, for a snapshot; faults and record are not part of it."""
+        return bytes(self.unread), tuple(self.on_the_way)
+
+    def restore(self, state: tuple[bytes, tuple[tuple[int, int], ...]]) -> None:
+        """Back to a `save`."""
+        self.unread[:] = state[0]
+        self.on_the_way = deque(state[1])
 
     @property
     def next_arrival(self) -> int | None:

@@ -24,16 +24,11 @@ class OtherBoard(Board):
     """The real board; `on_measure` may change it when the demo begins to count the calls of a function."""
 
     def __init__(self, profile: Profile, flipped: tuple[int, int] | None, on_measure: Callable[[Board, str], None]):
-        self._flipped = flipped
         self._on_measure = on_measure
         super().__init__(profile)
-
-    def _load(self) -> None:
-        super()._load()
-        if self._flipped is not None:
-            address, mask = self._flipped
-            self._flash[address - self.profile.flash_start] ^= mask
-            self.cpu.load_code(self._flash[: self.firmware_bytes].tobytes())
+        if flipped is not None:
+            address, mask = flipped
+            self.write_memory(address, bytes([self.read_memory(address, 1)[0] ^ mask]))
 
     @contextmanager
     def measure(self, function: str) -> Iterator[Measurement]:
@@ -75,7 +70,6 @@ class OtherSimulator:
         flipped: tuple[int, int] | None = None,
         on_measure: Callable[[Board, str], None] = lambda board, what: None,
     ) -> None:
-        self._flipped = flipped
         self._on_measure = on_measure
 
     def open_board(self, board: str) -> Board:
