@@ -8,7 +8,7 @@ from firmware_sim.peripherals.base import EventPeripheral, Refused, Reset, Timel
 
 __all__ = ["Clock"]
 
-#: crystal start-up, a typical value: nRF51822 PS 8.1.1 and nRF52833 PS 5.4.5 leave it to the crystal
+#: crystal start-up; it depends on the crystal, this is of the right size
 HFXO_STARTUP_US = 400
 LF_HZ = 32_768
 
@@ -63,13 +63,16 @@ _NRF52 = {
     0x550: "APPROTECT.FORCEPROTECT",
     0x558: "APPROTECT.DISABLE",
 }
-#: microseconds until an oscillator runs, by LFCLKSRC: nRF51822 PS 8.1.5 and 8.1.6, nRF52833 PS 5.4.5; typical values
+#: microseconds until an oscillator runs, by LFCLKSRC, and that a calibration takes. Of the right size (the nRF5340's
+#: manual says 310 ms for the crystal and 500 us for RC), compared with no table of these two: firmware has to wait
+#: for the event, however long that takes
 _NRF51_STARTUP_US = {_RC: 390, _XTAL: 300_000, _SYNTH: 100}
 _NRF52_STARTUP_US = {_RC: 600, _XTAL: 250_000, _SYNTH: 100}
 _CALIBRATION_US = 17_000
 _QUARTER_SECOND_US = 250_000  # unit of CTIV
-#: what keeps its bits in a reset, and the bit of RESETREAS that tells of it (nRF51 Reference Manual 12, nRF52833 PS
-#: 5.3, reset behaviour): the pin clears the retained registers, a lack of supply RESETREAS, too
+#: what keeps its bits in a reset, and the bit of RESETREAS that tells of it: the pin clears the retained registers, a
+#: lack of supply RESETREAS, too. So it is in the nRF54L15's table of reset behaviour, not compared with those of these
+#: chips (nRF51 Reference Manual 12, nRF52833 PS 5.3)
 _RETAINED: Mapping[Reset, tuple[int, ...]] = {"pin": (_RESETREAS,), "soft": (_RESETREAS, _GPREGRET, 0x520)}
 _REASONS: Mapping[Reset, int] = {"pin": 1 << 0, "soft": 1 << 2}  # RESETPIN and SREQ
 #: what of the nRF52833 these resets do not reset, though it is to be expected (anomaly 36)
