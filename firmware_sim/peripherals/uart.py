@@ -414,8 +414,14 @@ class Uart(EventPeripheral):
         self._find_next()
 
     def _send(self, byte: int) -> None:
-        if not self._transmitting or not self._connected(_PSELTXD, self._pins[0]):
-            raise Refused("UART0.TXD was written with the transmitter not started, or not on the pin the board wires")
+        if not self._transmitting:
+            raise Refused("UART0.TXD was written before TASKS_STARTTX")
+        if not self._connected(_PSELTXD, self._pins[0]):
+            enabled, pin = self.values.get(_ENABLE, 0), self.values[_PSELTXD]
+            raise Refused(
+                f"UART0.TXD was written with ENABLE {enabled} and PSELTXD {pin:#x}; "
+                f"the board's serial line needs ENABLE {_UART} and PSELTXD {self._pins[0]:#x}"
+            )
         if self._sending_until is not None:
             raise Refused("UART0.TXD was written before TXDRDY: the byte on its way would be lost")
         done = self.time.now + round(self.byte_cycles)

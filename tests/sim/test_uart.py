@@ -317,9 +317,12 @@ CRYSTAL = (*store(CRYSTAL_START, 1), *wait(0x40000100))
         ((store(ENABLE, 4), store(STARTRX, 1)), "UART0 was started without the crystal"),
         ((store(ENABLE, 4), store(STARTTX, 1)), "UART0 was started without the crystal"),
         ((store(CRYSTAL_START, 1), store(STARTRX, 1)), "UART0 was started without the crystal"),  # it takes a while
-        ((CRYSTAL, store(ENABLE, 4), store(PSELTXD, 24), store(TXD, 1)), "UART0.TXD was written with the transmitter"),
-        ((uart_on(tx=25), store(TXD, 1)), "UART0.TXD was written with .* not on the pin the board wires"),
-        ((uart_on(), store(ENABLE, 0), store(TXD, 1)), "UART0.TXD was written with"),
+        ((CRYSTAL, store(ENABLE, 4), store(PSELTXD, 24), store(TXD, 1)), "UART0.TXD was written before TASKS_STARTTX"),
+        (
+            (uart_on(tx=25), store(TXD, 1)),
+            "with ENABLE 4 and PSELTXD 0x19; the board's serial line needs ENABLE 4 and PSELTXD 0x18",
+        ),
+        ((uart_on(), store(ENABLE, 0), store(TXD, 1)), "UART0.TXD was written with ENABLE 0 and PSELTXD 0x18; the"),
         ((uart_on(), store(TXD, 1), store(TXD, 2)), "UART0.TXD was written before TXDRDY"),
         ((uart_on(), load(RXD)), "UART0.RXD was read with no byte in it"),
         ((uart_on(baudrate=0x12345),), "UART0.BAUDRATE is 0x12345"),
