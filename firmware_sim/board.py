@@ -55,6 +55,7 @@ class Snapshot:
     The line is not part of it: faults, counters and noise go on as they were.
     """
 
+    board: str
     cpu: Any
     chip: list[dict[str, Any]]
     link: Any
@@ -99,8 +100,8 @@ class Board:
         self._chance = Random(f"{self.faults.seed} sessions")
         self.number = next(_numbers)
         self.port_open = False
-        self.memory = Memory(profile, self.flash_changed)
-        flash, ram = self.memory.flash, self.memory.ram
+        self._memory = Memory(profile, self.flash_changed)
+        flash, ram = self._memory.flash, self._memory.ram
         self.cpu = make_cpu(profile.core, profile.flash_start, flash, profile.ram_start, ram, checks)
         self.chip = Chip(profile, self, self.cpu, flash, revision, unique_id)
         self.chip.clock.ppm = self.faults.clock_ppm
@@ -109,10 +110,10 @@ class Board:
         self.cpu.on_read, self.cpu.on_write, self.cpu.on_flash_store = self._read, self._write, self._flash_store
         for start, size in self.chip.spaces:
             self.cpu.map_registers(start, size)
-        self.firmware_bytes = self.memory.load(self.image)
+        self.firmware_bytes = self._memory.load(self.image)
         self.cpu.load_code(flash[: self.firmware_bytes].tobytes())
-        self._injection = Injection(self.cpu, self.memory, self.chip.nvmc)
-        self._measuring = Measuring(self.cpu, self.image, self.memory, checks)
+        self._injection = Injection(self.cpu, self._memory, self.chip.nvmc)
+        self._measuring = Measuring(self.cpu, self.image, self._memory, checks)
         self._fault: FirmwareFault | None = None
         self._powered = False
         self._life = 0  # how often what ran began anew, by a reset or a snapshot
@@ -243,7 +244,7 @@ class Board:
 
     def boot(self) -> None:
         """Power on: RAM holds noise, flash what it held, the clock starts at 0, and nothing waits for the laptop."""
-        self._start("power", self.memory.ram_after_power_up(self.image.stack))
+        self._start("power", self._memory.ram_after_power_up(self.image.stack))
 
     def reset(self) -> None:
         """Reset pin: as `boot`, but RAM keeps its bits, time goes on, and the laptop keeps what it has not read."""
@@ -265,7 +266,7 @@ class Board:
         if self.image.stack is not None:
             self.cpu.set_stack(self.image.stack[0])
         if ram is not None:
-            self.memory.ram[:] = ram
+            self._memory.ram[:] = ram
             self._measuring.ram_is_new()
 
     def cut_power(self) -> None:
@@ -327,7 +328,7 @@ class Board:
         Each bit of RAM becomes what it is after power-up with the chance `decay`, 0 to 1. RESETREAS reads 0, as after
         power-up: a brown-out has no bit of its own.
         """
-        powered_up = self.memory.ram_after_power_up(self.image.stack)
+        powered_up = self._memory.ram_after_power_up(self.image.stack)
         self._start("brown-out", self._injection.decay(powered_up, decay, seed))
 
     def run(self, cycles: int) -> None:
@@ -718,7 +719,7 @@ class Board:
     def _function(self, name: str) -> int:
         """Address of a function."""
         address = self.symbol(name)
-        if not self.memory.in_flash(address):
+        if not self._memory.in_flash(address):
             raise SimulatorError(f"{name} lies at {address:#010x}, which is not in flash: it is no function")
         return address
 
@@ -730,24 +731,24 @@ class Board:
         SimulatorError : some of them are in neither.
         UsageError : a size that is none.
         """
-        return self.memory.read(address, size)
+        return self._memory.read(address, size)
 
     def write_memory(self, address: int, data: bytes) -> None:
         """Set bytes of flash or RAM, by no rule but the writer's."""
-        self.memory.write(address, data)
+        self._memory.write(address, data)
         self.cpu.disturbed()
 
     @property
     def flash(self) -> bytes:
         """The whole flash."""
-        return self.memory.flash.tobytes()
+        return self._memory.flash.tobytes()
 
     def load_flash(self, content: bytes) -> None:
         """Replace what lies behind the firmware, as an earlier session left it, and boot."""
-        size, reserve = self.memory.flash.size, self.profile.firmware_reserve_bytes
+        size, reserve = self._memory.flash.size, self.profile.firmware_reserve_bytes
         if len(content) != size:
             raise UsageError(f"the flash of {self.profile.name} has {size:,} bytes, not {len(content):,}")
-        self.memory.write(self.profile.flash_start + reserve, content[reserve:])
+        self._memory.write(self.profile.flash_start + reserve, content[reserve:])
         self.boot()
 
     def flash_bytes_programmed(self, start: int, end: int) -> int:
@@ -802,11 +803,18 @@ class Board:
     def snapshot(self) -> Snapshot:
         """Everything as it is now."""
         content = self._measuring.stack_content
-        return Snapshot(self.cpu.save(), self.chip.save(), self.link.save(), self._powered, content)
+        return Snapshot(self.profile.name, self.cpu.save(), self.chip.save(), self.link.save(), self._powered, content)
 
     def restore(self, state: Snapshot) -> None:
-        """Back to a snapshot, as often as wanted."""
+        """Back to a snapshot, as often as wanted; also to that of another board of the same kind.
+
+        Raises
+        ------
+        SimulatorError : it is of another kind of board, or this one is closed.
+        """
         self._check_open()
+        if state.board != self.profile.name:
+            raise SimulatorError(f"the snapshot is of a {state.board}, and this is a {self.profile.name}")
         self.cpu.restore(state.cpu)
         self.chip.restore(state.chip)
         self._powered = state.powered

@@ -127,7 +127,7 @@ def _bytes_of(value: object, number: int) -> bytes:
             raise SimulatorError(
                 f"argument {number} is {value!r}, more than a float of C holds; np.float64 passes a double"
             ) from None
-    if isinstance(value, np.int64 | np.uint64):
+    if isinstance(value, np.integer) and value.dtype.itemsize == 8:
         return (int(value) & 0xFFFFFFFF_FFFFFFFF).to_bytes(8, "little")
     if isinstance(value, int | np.integer | np.bool_):
         if -(2**31) <= int(value) < 2**32:

@@ -71,6 +71,7 @@ def test_doubles_and_integers_of_64_bits(name: str) -> None:
     assert board.call("weighed", *values, returns=np.float64) == expected
     big, negative = np.uint64(1 << 40), np.int64(-5)
     assert board.call("long_sum", 1, big, 3, negative, 7, returns=np.uint64) == 1 + (1 << 41) + 12 - 40 + 112
+    assert board.call("long_sum", 1, np.longlong(2), 3, np.ulonglong(4), 5, returns=np.uint64) == 1 + 4 + 12 + 32 + 80
     assert board.call("negative", np.int16(-3)) == 3
     assert board.call("negative", np.True_, returns=np.int8) == -1
     assert board.call("add", 0, 0, returns=bool) is False

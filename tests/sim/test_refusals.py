@@ -140,6 +140,12 @@ def test_a_closed_board_does_not_come_back() -> None:
             what()
 
 
+def test_a_snapshot_of_another_kind_of_board_is_refused() -> None:
+    state = open_board("microbit2", elf("microbit2", "callable.c")).snapshot()
+    with pytest.raises(SimulatorError, match="the snapshot is of a microbit2, and this is a microbit"):
+        opened().restore(state)
+
+
 def test_code_that_an_earlier_session_left_is_executed_as_it_is() -> None:
     board = opened()
     reserve = board.profile.firmware_reserve_bytes
