@@ -70,6 +70,7 @@ class OtherSimulator:
         flipped: tuple[int, int] | None = None,
         on_measure: Callable[[Board, str], None] = lambda board, what: None,
     ) -> None:
+        self._flipped = flipped
         self._on_measure = on_measure
 
     def open_board(self, board: str) -> Board:
