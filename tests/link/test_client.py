@@ -249,6 +249,7 @@ def test_a_port_that_takes_no_data() -> None:
 
 
 def test_without_the_simulator_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulators_module.load_simulator.cache_clear()
     monkeypatch.setattr(simulators_module, "entry_points", lambda group: [])
     monkeypatch.setattr(serial, "protocol_handler_packages", ["serial.urlhandler"])
     with pytest.raises(errors.PortError, match=r"nnlite-mcu\[sim\]"):
@@ -260,6 +261,7 @@ def test_a_simulator_that_cannot_be_loaded_says_the_same(monkeypatch: pytest.Mon
         def load(self) -> object:
             raise ModuleNotFoundError("No module named 'unicorn'")
 
+    simulators_module.load_simulator.cache_clear()
     monkeypatch.setattr(simulators_module, "entry_points", lambda group: [Entry()])
     with pytest.raises(errors.PortError, match=r"nnlite-mcu\[sim\]"):
         open_port("sim://microbit")
