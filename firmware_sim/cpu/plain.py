@@ -54,12 +54,11 @@ def _module(otherwise: int, checked: bool) -> ir.Module:
         return b.and_(b.lshr(entry, _i64(shift)), _i64(mask))
 
     in_sequence = b.icmp_signed("==", at, slot[slots.NEXT])
+    cycles = slot[slots.CYCLES]
     if checked:  # a jump may be a return
-        cycles = slot[slots.CYCLES]
         quiet = b.icmp_signed("==", b.or_(slot[slots.SP_MOVED], slot[slots.CALLING]), _i64(0))
         quiet = b.and_(quiet, in_sequence)
     else:
-        cycles = slot[slots.CYCLES]
         cycles = b.select(in_sequence, cycles, b.add(cycles, slot[slots.TAKEN]))
         quiet = b.icmp_signed("!=", at, slot[slots.RETURN])
     halfword = b.lshr(b.sub(at, slot[slots.BASE]), _i64(1))
