@@ -40,7 +40,7 @@ class Row:
 
 
 _SHAPE = ("HELLO", "READ", "READ", "READ")  # header, mean, labels
-_FLASH = ("HELLO", "FLASH_BEGIN", *("FLASH_DATA",) * 5, "FLASH_COMMIT")
+_FLASH = ("HELLO", "PAGES", "FLASH_BEGIN", *("FLASH_DATA",) * 3, "FLASH_COMMIT")
 _RUN = (*_SHAPE, "RUN", "RUN")
 _LEARN = (*_SHAPE, "LEARN_BEGIN", "LEARN", "LEARN", "LEARN_COMMIT")
 
