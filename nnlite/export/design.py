@@ -15,17 +15,15 @@ from nnlite.network import Network, check_network
 from nnlite.planner import Learning, learning_bytes
 from nnlite.recipe import Recipe, check_recipe
 
-__all__ = ["Design", "Layer", "check_learning", "identifier"]
+__all__ = ["Design", "Layer", "check_learning", "default_name", "identifier"]
 
 _FLOAT_BYTES = 4
 _MAX_NAME = 40
 #: a header of this name would be taken for another one, of C or of Arduino
-_TAKEN = frozenset(
-    (
-        "arduino assert avr bits complex cstdint ctype errno fenv float inttypes iso646 limits locale main math memory "
-        "nn new print random setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn "
-        "stream string strings threads time uchar wchar wctype wire"
-    ).split()  # noqa: SIM905  as a list it would take forty lines
+_TAKEN = (
+    "arduino assert avr bits complex cstdint ctype errno fenv float inttypes iso646 limits locale main math memory nn "
+    "new print random setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn stream "
+    "string strings threads time uchar wchar wctype wire"
 )
 
 
@@ -36,7 +34,7 @@ def identifier(text: str) -> str:
     ------
     UsageError : nothing is left of it, it is too long, or a header of C or Arduino has the name.
     """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     name = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")
     if not name:
         raise UsageError(f"no name for C can be made of {text!a}; give one of letters and digits with --name")
@@ -46,9 +44,14 @@ def identifier(text: str) -> str:
         raise UsageError(
             f"the name {name} has {len(name)} letters, {_MAX_NAME} are possible; give a shorter one with --name"
         )
-    if name.lower() in _TAKEN:
+    if name.lower() in _TAKEN.split():
         raise UsageError(f"there is a header {name.lower()}.h already; give another name with --name")
     return name
+
+
+def default_name(path: Path) -> str:
+    """The name that a file or folder has by itself."""
+    return path.resolve().name.partition(".")[0] or path.name
 
 
 def check_learning(
@@ -184,8 +187,3 @@ class Design:
     def counts(self) -> bool:
         """Whether it has to know how full a batch is."""
         return self.learning is not None and self.learning.batch_size > 1
-
-    @classmethod
-    def default_name(cls, path: Path) -> str:
-        """The name after a model's file."""
-        return path.name.partition(".")[0] or path.name

@@ -50,6 +50,7 @@ ROWS = (
     Row("evaluate", "MODEL DATA --target state"),
     Row("boards", ""),
     Row("plan", "MODEL --board BOARD"),
+    Row("export", "MODEL --to c -o FOLDER"),
     Row("firmware", "--board BOARD -o OUTPUT"),
     Row("sim", "--board BOARD --state STATE"),
     Row("ports", ""),
