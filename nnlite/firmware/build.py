@@ -27,6 +27,8 @@ _TARGETS = {
 _FLAGS = [
     "-std=c99",
     "-O2",
+    "-fno-unroll-loops",
+    "-fomit-frame-pointer",
     "-g",
     "-ffp-contract=off",
     "-ffreestanding",

@@ -1,14 +1,17 @@
-/* The inner loops of the runtime, for the core that is compiled for. Each of these headers has the same four:
+/* The inner loops of the runtime, for the core that is compiled for. Each of these headers has the same three:
 
    core_forward    every sum of a layer, eq. 8
    core_row_sums   CORE_ROWS sums of the way back, side by side
-   core_step       every weight of a layer by one sample's update
-   core_finite     whether every value is
+   core_step       every parameter of a layer by one sample's update
 
    core_c.h says what each computes, and is the truth; the others give its bits. Not part of the runtime's interface. */
 #ifndef NNLITE_CORE_H
 #define NNLITE_CORE_H
 
+#if defined(__thumb2__) && defined(__ARM_FP) && (__ARM_FP & 4)
+#include "core_m4f.h"
+#else
 #include "core_c.h"
+#endif
 
 #endif

@@ -92,29 +92,29 @@ static inline void core_row_sums(const float *dA, const float *const *rows, floa
     sums[3] = sum3;
 }
 
-/* Whether all of values[n] are finite. */
-static inline bool core_finite(const float *values, uint32_t n)
+/* The larger one of a magnitude's bits and a value's. */
+static inline uint32_t core_larger(uint32_t largest, float value)
 {
-    uint32_t largest = 0;
-    for (uint32_t at = 0; at < n; at++) {
-        uint32_t magnitude = bits_of_float(values[at]) & 0x7FFFFFFFu;
-        largest = magnitude > largest ? magnitude : largest;
-    }
-    return largest < 0x7F800000u;
+    uint32_t magnitude = bits_of_float(value) & 0x7FFFFFFFu;
+    return magnitude > largest ? magnitude : largest;
 }
 
-/* w_ij = w_ij - u_j x_i: weights[inputs][outputs], x[inputs], u[outputs]. False when a new value is not finite. */
-static inline bool core_step(float *weights, const float *x, const float *u, uint32_t inputs, uint32_t outputs)
+/* A step of one sample: u_j = dA_j * rate; w_ij = w_ij - u_j x_i; a bias is a weight with x = 1.
+   weights[inputs][outputs], bias[outputs], all finite, x[inputs], dA[outputs]. False when a new value is not finite. */
+static inline bool core_step(float *weights, float *bias, const float *x, const float *dA, float rate, uint32_t inputs,
+                             uint32_t outputs)
 {
     uint32_t largest = 0;
-    for (uint32_t i = 0; i < inputs; i++) {
-        for (uint32_t j = 0; j < outputs; j++) {
-            float w = weights[j] - u[j] * x[i];
-            uint32_t magnitude = bits_of_float(w) & 0x7FFFFFFFu;
-            weights[j] = w;
-            largest = magnitude > largest ? magnitude : largest;
+    for (uint32_t j = 0; j < outputs; j++) {
+        float *weight = weights + j;
+        float u = dA[j] * rate;
+        bias[j] = bias[j] - u;
+        largest = core_larger(largest, bias[j]);
+        for (uint32_t i = 0; i < inputs; i++) {
+            *weight = *weight - u * x[i];
+            largest = core_larger(largest, *weight);
+            weight += outputs;
         }
-        weights += outputs;
     }
     return largest < 0x7F800000u;
 }

@@ -13,7 +13,7 @@ from unicorn import arm_const
 
 from nnlite.kernels.step import Rule, Shape
 from tests.runtime import native
-from tests.runtime.native import Floats, Words
+from tests.runtime.native import Floats, Layer, LayerResult, Words
 
 __all__ = ["MODELS", "Core", "build"]
 
@@ -96,6 +96,23 @@ class Core:
             self._words(given[1], parameters.size),
             self._words(given[9], state.size),
         )
+
+    def layer(self, layer: Layer) -> LayerResult:
+        """What `one_layer` makes of it."""
+        self._used = DATA
+        at = [self._put(array.tobytes()) for array in layer.arrays()]
+        out, dX = self._put(bytes(4 * layer.outputs)), self._put(bytes(4 * layer.inputs))
+        good = self._call("one_layer", *at, layer.samples, layer.inputs, layer.outputs, layer.activation, out, dX)
+        return LayerResult(
+            bool(good),
+            self._floats(out, layer.outputs),
+            self._floats(dX, layer.inputs),
+            self._floats(at[0], layer.weights.size),
+            self._floats(at[1], layer.outputs),
+        )
+
+    def _floats(self, at: int, count: int) -> Floats:
+        return self._words(at, count).view(np.float32)
 
     def _put(self, content: bytes) -> int:
         at = self._used

@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,47 @@ def compile_c(compiler: Sequence[str], flags: Sequence[str], files: Sequence[Pat
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
     return target
+
+
+@dataclass
+class Layer:
+    """What `one_layer` of loops.c takes: weights (inputs, outputs), bias, X (samples, inputs), dA (samples, outputs)."""
+
+    weights: Floats
+    bias: Floats
+    X: Floats
+    dA: Floats
+    rate: np.float32
+    activation: int
+
+    @property
+    def inputs(self) -> int:
+        """How many."""
+        return self.weights.shape[0]
+
+    @property
+    def outputs(self) -> int:
+        """How many."""
+        return self.weights.shape[1]
+
+    @property
+    def samples(self) -> int:
+        """Of the update's batch."""
+        return self.X.shape[0]
+
+    def arrays(self) -> list[Floats]:
+        """Copies, in the order of the arguments."""
+        return [self.weights.copy(), self.bias.copy(), self.X.copy(), self.dA.copy(), np.array([self.rate])]
+
+
+class LayerResult(NamedTuple):
+    """What `one_layer` gives: whether the update was finite, out, dX, and the parameters after it."""
+
+    finite: bool
+    out: Floats
+    dX: Floats
+    weights: Floats
+    bias: Floats
 
 
 class _Shape(ctypes.Structure):
@@ -138,6 +180,14 @@ class Runtime:
             *(_pointer(array) for array in (state, records, gradients, losses)),
         )
         return seen, losses
+
+    def layer(self, layer: Layer) -> LayerResult:
+        """What `one_layer` makes of it."""
+        arrays = layer.arrays()
+        out, dX = np.empty(layer.outputs, np.float32), np.empty(layer.inputs, np.float32)
+        counts = (layer.samples, layer.inputs, layer.outputs, layer.activation)
+        good = self._library.one_layer(*map(_pointer, arrays), *map(ctypes.c_uint32, counts), *map(_pointer, (out, dX)))
+        return LayerResult(bool(good), out, dX, arrays[0].ravel(), arrays[1])
 
 
 def _shape(shape: Shape) -> ctypes._Pointer[_Shape]:
