@@ -32,6 +32,8 @@ _UNITS = (
     "step.c",
 )
 _INTERFACE = "nnlite_runtime.h"
+#: the choice among cores, and the one that an export takes: portable, and less than half of the others' code
+_CORES, _CORE = "core.h", "core_c.h"
 
 _TOKEN = re.compile(
     r"(?P<comment>/\*.*?\*/)"
@@ -181,7 +183,7 @@ def _parse(text: str, seen: set[str]) -> list[_Node]:
         elif _CONDITION.match(piece):
             here = _open_or_close(piece, comment, stack, here)
         elif included := re.match(r'#\s*include\s*"(.+)"', piece):
-            name = included.group(1)
+            name = _CORE if included.group(1) == _CORES else included.group(1)
             if name not in seen:
                 seen.add(name)
                 here += _parse(_read(name), seen)

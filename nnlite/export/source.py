@@ -72,6 +72,16 @@ def write_source(design: Design) -> str:
 {amalgamate(functions.runtime)}
 /* ---- {design.name} */
 
+static bool nn_all_finite(const float *x, uint32_t n)
+{{
+    for (uint32_t i = 0; i < n; i++) {{
+        if (!nn_is_finite(x[i])) {{
+            return false;
+        }}
+    }}
+    return true;
+}}
+
 typedef char {design.name}_ram_is_as_said[sizeof({design.name}_t) == {design.macro}_RAM_BYTES ? 1 : -1];
 
 {_constants(design)}
@@ -147,6 +157,11 @@ class _Functions:
         self.runtime.add(function)
         return f"{prefixed(function)}({', '.join(map(str, arguments))})"
 
+    def _finite(self, array: str, count: str) -> str:
+        """Whether all of an array are."""
+        self.runtime.add("nn_is_finite")
+        return f"nn_all_finite({array}, {count})"
+
     def _macro(self, name: str) -> str:
         return f"{self._design.macro}_{name}"
 
@@ -190,7 +205,7 @@ class _Functions:
 
     def _logits(self) -> list[str]:
         lines = [*self._record(), *self._sample()]
-        lines += _unless(self._call("core_finite", self._buffer(0), self._macro("INPUTS")), "return 0;")
+        lines += _unless(self._finite(self._buffer(0), self._macro("INPUTS")), "return 0;")
         for n, layer in enumerate(self._layers, 1):
             x, out = self._buffer(n - 1), self._buffer(n)
             weights, bias = self._parameters(layer.weights), self._parameters(layer.bias)
@@ -200,7 +215,7 @@ class _Functions:
             if n < len(self._layers):
                 lines.append(f"{self._call(f'nn_{self._net.hidden}', out, out, f'{layer.outputs}u')};")
         last = self._buffer(len(self._layers))
-        return [*lines, f"return {self._call('core_finite', last, self._macro('OUTPUTS'))} ? {last} : 0;"]
+        return [*lines, f"return {self._finite(last, self._macro('OUTPUTS'))} ? {last} : 0;"]
 
     def _predict(self) -> list[str]:
         """As `Network.decide`: the first of equals."""
@@ -219,7 +234,7 @@ class _Functions:
         function = "nn_softmax" if self._net.output == "softmax" else "nn_sigmoid"
         return [
             *self._record(),
-            *_unless(f"{self._name}_logits(net, x) != 0", "return 0;"),
+            *_unless(f"{self._name}_logits(net, x)", "return 0;"),
             f"{self._call(function, last, last, self._macro('OUTPUTS'))};",
             f"return {last};",
         ]
@@ -262,7 +277,7 @@ class _Functions:
         """The order of nn_backward, for a sample of weight 1."""
         softmax = self._net.output == "softmax"
         last, outputs = self._layers[-1], self._macro("OUTPUTS")
-        good = f"label < {outputs}" if softmax else self._call("core_finite", "targets", outputs)
+        good = f"label < {outputs}" if softmax else self._finite("targets", outputs)
         loss = {
             "softmax": "nn_softmax_cross_entropy",
             "sigmoid": "nn_binary_cross_entropy",
@@ -272,7 +287,7 @@ class _Functions:
             *self._record(),
             f"float *dA = net->gradients{self._of_sample(sum(self._net.sizes[1:]))};",
             *_unless(good, "return false;"),
-            *_unless(f"{self._name}_logits(net, x) != 0", "return false;"),
+            *_unless(f"{self._name}_logits(net, x)", "return false;"),
         ]
         logits, da = self._buffer(len(self._layers)), _at("dA", last.gradient)
         given = (logits, "label") if softmax else (logits, "targets")
@@ -382,5 +397,5 @@ def _loop(index: str, end: str, lines: list[str]) -> list[str]:
 
 
 def _unless(condition: str, then: str) -> list[str]:
-    negated = condition.replace("!= 0", "== 0") if "!= 0" in condition else f"!({condition})"
+    negated = f"!({condition})" if " " in condition.partition("(")[0] else f"!{condition}"
     return [f"if ({negated}) {{", f"    {then}", "}"]
