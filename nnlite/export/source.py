@@ -26,11 +26,11 @@ _GUARDS = """\
 #error "this compiler computes with more than 32 bits; on a PC give it -msse2 -mfpmath=sse"
 #endif
 
-/* No product and sum in one rounding, which compilers are free to make of them. */
+/* No product and sum in one rounding, which compilers are free to make of them; and no call of memset for a loop. */
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__) && defined(__FP_FAST_FMAF)
-#pragma GCC optimize("fp-contract=off")
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=off", "no-tree-loop-distribute-patterns")
 #endif
 
 /* Constants stay in program memory: where that is a memory of its own, they are read from there in place. */
