@@ -1,4 +1,7 @@
-"""An export as a PlatformIO library, which `pio pkg pack` takes: library.json, sources and sketches."""
+"""An export as a PlatformIO library, which `pio pkg pack` takes: library.json, sources and sketches.
+
+The manifest names no licence, for the sources do: pio would look it up in a list on the network, and fail without one.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,6 @@ def _manifest(design: Design, examples: list[str]) -> str:
         "version": VERSION,
         "description": describe(design),
         "keywords": ["neural network", "tinyml"],
-        "license": "MIT",
         "frameworks": "*",
         "platforms": "*",
         "headers": f"{design.name}.h",
