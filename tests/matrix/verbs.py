@@ -63,5 +63,6 @@ ROWS = (
     Row("learn", "DATA --target state --like MODEL", True, _LEARN, needs_model=True),
     Row("pull", "-o OUTPUT --like MODEL", True, ("HELLO", "VERIFY", "READ"), 4, needs_model=True),
     Row("selftest", "--overwrite", True),
+    Row("bench", "device --board BOARD"),
     Row("monitor", "", True),
 )

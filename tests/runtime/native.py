@@ -60,12 +60,15 @@ def compile_c(compiler: Sequence[str], flags: Sequence[str], files: Sequence[Pat
 
 @dataclass
 class Layer:
-    """What `one_layer` of loops.c takes: weights (inputs, outputs), bias, X (samples, inputs), dA (samples, outputs)."""
+    """What `one_layer` of loops.c takes.
+
+    weights (inputs, outputs), bias (outputs,), X (samples, inputs), da (samples, outputs).
+    """
 
     weights: Floats
     bias: Floats
     X: Floats
-    dA: Floats
+    da: Floats
     rate: np.float32
     activation: int
 
@@ -86,15 +89,15 @@ class Layer:
 
     def arrays(self) -> list[Floats]:
         """Copies, in the order of the arguments."""
-        return [self.weights.copy(), self.bias.copy(), self.X.copy(), self.dA.copy(), np.array([self.rate])]
+        return [self.weights.copy(), self.bias.copy(), self.X.copy(), self.da.copy(), np.array([self.rate])]
 
 
 class LayerResult(NamedTuple):
-    """What `one_layer` gives: whether the update was finite, out, dX, and the parameters after it."""
+    """What `one_layer` gives: whether the update was finite, out, dx, and the parameters after it."""
 
     finite: bool
     out: Floats
-    dX: Floats
+    dx: Floats
     weights: Floats
     bias: Floats
 

@@ -1,6 +1,6 @@
-"""The inner loops of every core against the kernels, layer by layer: sizes that no block divides, and numbers of every kind.
+"""The inner loops of every core against the kernels: sizes that no block divides, and numbers of every kind.
 
-What is no number has nobody's bits, so NaN is as good as NaN; where the update leaves float32 it must say so, and no more.
+What is no number has nobody's bits, so NaN is as good as NaN; where the update leaves float32 it must say so.
 """
 
 from __future__ import annotations
@@ -94,14 +94,14 @@ def test_a_layer_has_the_kernels_bits(
         weights=_numbers(generator, (inputs, outputs), special, False),  # parameters are finite before every step
         bias=_numbers(generator, (outputs,), special, False),
         X=_numbers(generator, (samples, inputs), special, endless),
-        dA=_numbers(generator, (samples, outputs), special, endless),
+        da=_numbers(generator, (samples, outputs), special, endless),
         rate=np.float32(generator.choice([0.05, 1e-30, 1e10])),
         activation=activation,
     )
     layer.weights[layer.weights == 0], layer.bias[layer.bias == 0] = 0.0, 0.0  # no parameter is -0
     got, wanted = computer.layer(layer), _expected(layer)
     assert _same(got.out, wanted.out)
-    assert _same(got.dX, wanted.dX)
+    assert _same(got.dx, wanted.dx)
     assert got.finite == wanted.finite
     if wanted.finite:
         assert _same(got.weights, wanted.weights)
@@ -133,7 +133,7 @@ def test_one_value_that_overflows_is_seen(computer: Computes, outputs: int) -> N
             weights=parameters[: inputs * outputs].reshape(inputs, outputs),
             bias=parameters[inputs * outputs :],
             X=np.ones((1, inputs), np.float32),
-            dA=np.full((1, outputs), largest, np.float32),
+            da=np.full((1, outputs), largest, np.float32),
             rate=np.float32(1.0),
             activation=RELU,
         )
