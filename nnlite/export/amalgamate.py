@@ -4,6 +4,9 @@ Reads the runtime's sources, so that no expression stands twice. They are ours a
 at the top level is a comment, a line for the preprocessor, or a declaration or definition that ends with `;` or `}`.
 Everything gets internal linkage and the prefix `nn_` or `NN_`, so that two models go into one program, and hexadecimal
 floats become decimal ones, which C++ before 2017 knows too.
+
+Inner loops for one core are taken whole, behind NN_FAST: whoever compiles chooses between them and the portable ones,
+which are less than half the code.
 """
 
 from __future__ import annotations
@@ -32,8 +35,9 @@ _UNITS = (
     "step.c",
 )
 _INTERFACE = "nnlite_runtime.h"
-#: the choice among cores, and the one that an export takes: portable, and less than half of the others' code
-_CORES, _CORE = "core.h", "core_c.h"
+#: the choice among cores, the portable one, and what defines each
+_CORES, _PORTABLE = "core.h", "core_c.h"
+_CORE_NAMES = ("core_forward", "core_row_sums", "core_step", "CORE_ROWS")
 
 _TOKEN = re.compile(
     r"(?P<comment>/\*.*?\*/)"
@@ -136,7 +140,7 @@ def _rewritten(text: str, renamed: dict[str, str]) -> str:
     for token in _TOKEN.finditer(text):
         kind, word = token.lastgroup, token.group()
         if kind == "word" and before not in (".", "->"):
-            word = renamed.get(word, word)
+            word = prefixed(word) if re.match("core_|CORE_", word) else renamed.get(word, word)
         elif kind == "number" and "p" in word.lower():
             word = float_literal(float.fromhex(word.removesuffix("f")))
         out.append(word)
@@ -183,10 +187,12 @@ def _parse(text: str, seen: set[str]) -> list[_Node]:
         elif _CONDITION.match(piece):
             here = _open_or_close(piece, comment, stack, here)
         elif included := re.match(r'#\s*include\s*"(.+)"', piece):
-            name = _CORE if included.group(1) == _CORES else included.group(1)
-            if name not in seen:
+            name = included.group(1)
+            if name.startswith("core_") and name != _PORTABLE:
+                here.append(_whole(_read(name)))
+            elif name not in seen:
                 seen.add(name)
-                here += _parse(_read(name), seen)
+                here += _fast(_parse(_read(name), seen)) if name == _CORES else _parse(_read(name), seen)
         elif re.match(r"#\s*define", piece):
             here.append(_item(piece, comment))
         comment = ""
@@ -215,6 +221,23 @@ def _unguarded(nodes: list[_Node]) -> list[_Node]:
     if len(nodes) == 1 and isinstance(nodes[0], _Conditional) and nodes[0].branches[0][0].endswith("_H"):
         return nodes[0].branches[0][1][1:]
     return nodes
+
+
+def _fast(cores: list[_Node]) -> list[_Node]:
+    """The choice among cores made twice: by the core, and by who compiles."""
+    for node in cores:
+        if isinstance(node, _Conditional):
+            for n, (line, inner) in enumerate(node.branches):
+                node.branches[n] = (re.sub(r"^#(if|elif) (.*)", r"#\1 defined(NN_FAST) && (\2)", line), inner)
+    return cores
+
+
+def _whole(text: str) -> _Item:
+    """The header of a core as one item. Its functions may be unused, and some have names that macros put together."""
+    inside = text.partition("_H\n\n")[2].rpartition("#endif")[0]
+    body = re.sub(r'#include [<"].*[>"]\n+', "", inside).strip()
+    body = body.replace("static inline ", "static inline __attribute__((__unused__)) ")
+    return _Item(f"{body}\n", _CORE_NAMES, frozenset(_words(body)))
 
 
 def _pieces(text: str) -> Iterator[str]:
