@@ -10,6 +10,8 @@
 
 #if defined(__thumb2__) && defined(__ARM_FP) && (__ARM_FP & 4)
 #include "core_m4f.h"
+#elif defined(__ARM_ARCH_6M__)
+#include "core_m0.h"
 #else
 #include "core_c.h"
 #endif
