@@ -3,7 +3,8 @@
 Reads the runtime's sources, so that no expression stands twice. They are ours and written in one style: what stands
 at the top level is a comment, a line for the preprocessor, or a declaration or definition that ends with `;` or `}`.
 Everything gets internal linkage and the prefix `nn_` or `NN_`, so that two models go into one program, and hexadecimal
-floats become decimal ones, which C++ before 2017 knows too.
+floats become decimal ones, which C++ before 2017 knows too. Who includes it defines NN_INLINE as `static inline`, with
+whatever keeps a compiler quiet about those that one core needs and another does not.
 
 Inner loops for one core are taken whole, behind NN_FAST: whoever compiles chooses between them and the portable ones,
 which are less than half the code.
@@ -146,7 +147,7 @@ def _rewritten(text: str, renamed: dict[str, str]) -> str:
         out.append(word)
         if not word.isspace():
             before = "->" if before == "-" and word == ">" else word
-    return "".join(out)
+    return "".join(out).replace("static inline ", "NN_INLINE ")
 
 
 # ---- reading
@@ -233,11 +234,10 @@ def _fast(cores: list[_Node]) -> list[_Node]:
 
 
 def _whole(text: str) -> _Item:
-    """The header of a core as one item. Its functions may be unused, and some have names that macros put together."""
+    """The header of a core as one item: macros put some of its functions' names together."""
     inside = text.partition("_H\n\n")[2].rpartition("#endif")[0]
     body = re.sub(r'#include [<"].*[>"]\n+', "", inside).strip()
-    body = body.replace("static inline ", "static inline __attribute__((__unused__)) ")
-    return _Item(f"{body}\n", _CORE_NAMES, frozenset(_words(body)))
+    return _Item(f"{body}\n", _CORE_NAMES, frozenset(_words(body).difference(_CORE_NAMES)))
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -33,11 +33,17 @@ _GUARDS = """\
 #pragma GCC optimize("fp-contract=off", "no-tree-loop-distribute-patterns")
 #endif
 
+#ifdef __GNUC__
+#define NN_INLINE static inline __attribute__((__unused__))
+#else
+#define NN_INLINE static inline
+#endif
+
 /* Constants stay in program memory: where that is a memory of its own, they are read from there in place. */
 #ifdef __AVR__
 #define NN_FLASH __attribute__((__section__(".progmem.nn")))
 
-static inline float nn_flash_float(const float *from)
+NN_INLINE float nn_flash_float(const float *from)
 {
     union {
         uint16_t halves[2];
@@ -49,7 +55,7 @@ static inline float nn_flash_float(const float *from)
 }
 """
 _FLASH_BYTE = """
-static inline uint8_t nn_flash_byte(const uint8_t *from)
+NN_INLINE uint8_t nn_flash_byte(const uint8_t *from)
 {
     uint8_t value;
     __asm__("lpm %0, Z" : "=r"(value) : "z"(from));

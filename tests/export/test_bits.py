@@ -299,10 +299,10 @@ class Called(Core):
         return self._words(at, count)
 
 
-@pytest.mark.parametrize("level", ["-O0", "-O2", "-Os"])
+@pytest.mark.parametrize("flags", ["-O0", "-O2", "-Os", "-Os -DNN_FAST"])
 @pytest.mark.parametrize("toolchain", ["gcc M0", "gcc M4F", "clang M0", "clang M4F"])
-def test_a_cortex_computes_the_same_bits(toolchain: str, level: str, tmp_path: Path) -> None:
-    command = [*TOOLCHAINS[toolchain].command(), level, "-g", "-std=gnu11", "-ffreestanding"]
+def test_a_cortex_computes_the_same_bits(toolchain: str, flags: str, tmp_path: Path) -> None:
+    command = [*TOOLCHAINS[toolchain].command(), *flags.split(), "-g", "-std=gnu11", "-ffreestanding"]
     library = ["-nostdlib", "-lgcc"] if "gcc" in toolchain else []
     main = tmp_path / "main.c"
     for name in ON_CHIPS:

@@ -10,7 +10,6 @@ from elftools.elf.elffile import ELFFile
 
 from nnlite.export.amalgamate import amalgamate
 from nnlite.export.design import Design
-from nnlite.export.formats import export
 from tests.export.toolchains import DESIGNS, LANGUAGES, STRICT, TOOLCHAINS, build, design, write_c
 
 HERE = Path(__file__).resolve().parent
@@ -37,6 +36,12 @@ def compile_all(toolchain: str, language: str, flags: list[str], folder: Path) -
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
 def test_no_compiler_warns(toolchain: str, language: str, tmp_path: Path) -> None:
     compile_all(toolchain, language, ["-Os"], tmp_path)
+
+
+@pytest.mark.parametrize("language", ["C99", "C++11"])
+@pytest.mark.parametrize("toolchain", [name for name in TOOLCHAINS if "M" in name])
+def test_no_compiler_warns_of_a_core_s_own_loops(toolchain: str, language: str, tmp_path: Path) -> None:
+    compile_all(toolchain, language, ["-Os", "-DNN_FAST"], tmp_path)
 
 
 @pytest.mark.parametrize("level", ["-O0", "-O3"])
@@ -136,4 +141,3 @@ def test_nothing_of_the_runtime_keeps_a_name_without_prefix(tmp_path: Path) -> N
     assert all(name.startswith(("NN_", "ADAM_", "nn_")) for name in own), own
     text = source.read_text(encoding="ascii")
     assert "0x1." not in text, "a hexadecimal float"
-    assert export(wanted.net, "c", tmp_path / "again.c") == [tmp_path / "again.h", tmp_path / "again.c"]
