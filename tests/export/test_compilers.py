@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -21,18 +22,18 @@ INTEGERS = ("__divmod", "__udivmod", "__mulsi", "__mulhisi", "__umulhisi", "__as
 INTEGERS += ("__do_clear_bss", "__prologue_saves__", "__epilogue_restores__", "__muluhisi", "__tablejump")
 
 
-def compile_all(toolchain: str, language: str, flags: list[str], folder: Path) -> None:
-    """Every design by itself."""
+def compile_all(toolchain: str, language: str, flags: list[str], folder: Path, names: Iterable[str] = DESIGNS) -> None:
+    """Each design by itself."""
     command = [*TOOLCHAINS[toolchain].command(), *LANGUAGES[language], *STRICT, *flags]
     probe = folder / "probe.c"
     probe.write_text("#include <stdint.h>\n", encoding="ascii")
     if subprocess.run([*command, "-c", probe, "-o", folder / "probe.o"], capture_output=True, check=False).returncode:
         pytest.skip(f"{toolchain} is installed without {language}")
-    for name in DESIGNS:
+    for name in names:
         build([*command, "-c", str(write_c(design(name), folder))], folder / f"{name}.o")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", ["C99", "C++11"])
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
 def test_no_compiler_warns(toolchain: str, language: str, tmp_path: Path) -> None:
     compile_all(toolchain, language, ["-Os"], tmp_path)
@@ -41,7 +42,7 @@ def test_no_compiler_warns(toolchain: str, language: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("language", ["C99", "C++11"])
 @pytest.mark.parametrize("toolchain", [name for name in TOOLCHAINS if "M" in name])
 def test_no_compiler_warns_of_a_core_s_own_loops(toolchain: str, language: str, tmp_path: Path) -> None:
-    compile_all(toolchain, language, ["-Os", "-DNN_FAST"], tmp_path)
+    compile_all(toolchain, language, ["-Os", "-DNN_FAST"], tmp_path, ("even", "sgd", "adam"))
 
 
 @pytest.mark.parametrize("level", ["-O0", "-O3"])
@@ -55,12 +56,13 @@ def test_arduino_s_macros_are_not_in_the_way(tmp_path: Path) -> None:
         compile_all("gcc x86-64", language, ["-include", str(HERE / "arduino" / "macros.h")], tmp_path)
 
 
-@pytest.mark.parametrize("level", ["-Os", "-O2", "-O3"])
+@pytest.mark.parametrize("level", ["-Os", "-O3"])
 @pytest.mark.parametrize("toolchain", [name for name in TOOLCHAINS if "x86" not in name])
 def test_an_export_needs_memcpy_at_most(toolchain: str, level: str, tmp_path: Path) -> None:
     """No symbols but its own, no data that can change, nothing that copies constants to RAM but for its optimiser."""
-    compile_all(toolchain, "C99", [level], tmp_path)
-    for name in DESIGNS:
+    names = ("even", "momentum", "adam")
+    compile_all(toolchain, "C99", [level], tmp_path, names)
+    for name in names:
         with (tmp_path / f"{name}.o").open("rb") as stream:
             elf = ELFFile(stream)
             symbols = list(elf.get_section_by_name(".symtab").iter_symbols())
