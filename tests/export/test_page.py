@@ -42,9 +42,11 @@ def test_its_commands_work(folder: Path) -> None:
 def test_its_c_compiles(folder: Path) -> None:
     inference, learning = blocks("c")
     include, rest = inference.split("\n", 1)
-    text = f"{include}\nvoid page(uint32_t label);\nvoid page(uint32_t label)\n{{\n{rest}{learning}(void)p;(void)a;(void)good;\n}}\n"
+    head, end = "void page(uint32_t label)", "(void)p; (void)a; (void)good;"
+    text = f"{include}\n{head};\n{head}\n{{\n{rest}{learning}{end}\n}}\n"
     (folder / "page.c").write_text(re.sub(r"//.*", "", text), encoding="utf-8")
-    assert run("export gestures.safetensors --to c -o gestures.c --learn --batch-size 2 -q".split()) == 0
+    words = "export gestures.safetensors --to c -o gestures.c --learn --batch-size 2 -q"
+    assert run(words.split()) == 0
     build([*TOOLCHAINS["gcc x86-64"].command(), "-std=c99", *STRICT, "-c", "page.c"], folder / "page.o")
 
 
