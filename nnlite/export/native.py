@@ -27,7 +27,6 @@ __all__ = ["Exported", "load_exported"]
 
 Floats = npt.NDArray[np.float32]
 
-_FLAGS = ["-std=c99", "-O2", "-shared", "-fPIC"]
 _CONSTANT = re.compile(
     r"^#define (\w+?)_(INPUTS|OUTPUTS|PARAMETERS|RAM_BYTES|LABEL_BYTES|BATCH) (\d+)u\b", re.MULTILINE
 )
@@ -147,12 +146,15 @@ def _pointer(array: Floats) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
 
-def load_exported(source: str | Path, compiler: Sequence[str] | None = None) -> Exported:
+def load_exported(
+    source: str | Path, compiler: Sequence[str] | None = None, flags: Sequence[str] = ("-std=c99", "-O2")
+) -> Exported:
     """Build `NAME.c`, with `NAME.h` beside it, into a shared library and load it. Executes what is in it.
 
     Parameters
     ----------
     compiler : the command of one that takes GCC's options. None: gcc, cc or clang, or else that of ziglang.
+    flags : the language and how to optimise.
 
     Raises
     ------
@@ -175,7 +177,7 @@ def load_exported(source: str | Path, compiler: Sequence[str] | None = None) -> 
     folder = Path(tempfile.mkdtemp(prefix="nnlite-export-"))
     try:
         library = folder / ("export.dll" if sys.platform == "win32" else "export.so")
-        command = [*(compiler or _compiler()), *_FLAGS, str(source), "-o", str(library)]
+        command = [*(compiler or _compiler()), *flags, "-shared", "-fPIC", str(source), "-o", str(library)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:

@@ -175,7 +175,7 @@ def test_every_level_gives_the_same_bits(toolchain: str, flags: list[str], tmp_p
     """Where the processor could, neither compiler fuses a product and a sum."""
     for name in DESIGNS:
         wanted = design(name)
-        exported = load_exported(write_c(wanted, tmp_path), [*TOOLCHAINS[toolchain].command(), *flags, "-std=gnu11"])
+        exported = load_exported(write_c(wanted, tmp_path), TOOLCHAINS[toolchain].command(), [*flags, "-std=gnu11"])
         X = np.random.default_rng(5).normal(size=(SAMPLES, wanted.net.sizes[0])).astype(np.float32)
         if wanted.learning is not None:
             exported.begin()
@@ -326,6 +326,43 @@ void *memcpy(void *to, const void *from, __SIZE_TYPE__ n)
     return to;
 }
 """
+
+ON_LAPTOP = """
+#include <stdio.h>
+#define NN_WHERE
+#define put(word) printf("%08x\\n", (unsigned)(word))
+static uint32_t read(const uint32_t *from) { return *from; }
+"""
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_nothing_beyond_the_struct_is_touched(name: str, tmp_path: Path) -> None:
+    """By the compiler's sanitizers, in a program of its own."""
+    X, y, words = expected(name)
+    main = tmp_path / "main.c"
+    size = f"sizeof memory.net != {design(name).ram_bytes}"
+    start = f"int main(void) {{ static memory_t memory; everything(&memory, 0); return {size}; }}\n"
+    main.write_text(harness(name, X, y, ON_LAPTOP) + start, encoding="ascii")
+    flags = ["-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    files = [str(write_c(design(name), tmp_path)), str(main)]
+    program = build([*TOOLCHAINS["gcc x86-64"].command(), *flags, *files], tmp_path / "main")
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [int(word, 16) for word in done.stdout.split()] == words.tolist()
+
+
+def test_the_struct_is_as_small_as_it_can_be() -> None:
+    """A sample that is not standardised is read where it is; layers take turns; learning keeps what it needs."""
+    assert {name: design(name).ram_bytes for name in DESIGNS} == {
+        "bare": 4 * 3,
+        "even": 4 * (5 + 9),
+        "odd": 4 * (2 + 7),
+        "sgd": 4 * (84 + 17 + 12),
+        "batches": 4 * (109 + 4 * (21 + 16)) + 4,
+        "momentum": 4 * (50 + 50 + 13 + 10),
+        "adam": 4 * (50 + 102 + 3 * (13 + 10)) + 4,
+    }
+
 
 ON_AVR = r"""
 #include <avr/interrupt.h>
