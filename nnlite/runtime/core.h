@@ -1,6 +1,7 @@
-/* The inner loops of the runtime, for the core that is compiled for. Each of these headers has the same three:
+/* The inner loops of the runtime, for the core that is compiled for. Each of these headers has the same four functions:
 
    core_forward    every sum of a layer, eq. 8
+   core_usual      a look at the dA of a layer, before
    core_row_sums   CORE_ROWS sums of the way back, side by side
    core_step       every parameter of a layer by one sample's update
 

@@ -497,23 +497,29 @@ static inline void core_forward(const float *x, const float *weights, const floa
     }
 }
 
-static inline void core_row_sums(const float *dA, const float *const *rows, float *sums, uint32_t outputs)
+static inline bool core_usual(const float *dA, uint32_t n)
 {
-    sums[0] = core_sum_up(0, rows[0], 1, dA, outputs, core_finite(dA, outputs));
+    return core_finite(dA, n);
 }
 
-/* False without a change when x is not finite: no weight would be. Where u is 0 no parameter changes, as none is -0. */
+static inline void core_row_sums(const float *dA, const float *const *rows, float *sums, uint32_t outputs, bool usual)
+{
+    sums[0] = core_sum_up(0, rows[0], 1, dA, outputs, usual);
+}
+
+/* False without a change when x is not finite: no weight would be. Where dA is 0 no parameter changes, as none is -0.
+ */
 static inline bool core_step(float *weights, float *bias, const float *x, const float *dA, float rate, uint32_t inputs,
                              uint32_t outputs)
 {
     bool finite = core_finite(x, inputs);
     for (uint32_t j = 0; j < outputs && finite; j++) {
+        if ((bits_of_float(dA[j]) & 0x7FFFFFFFu) == 0) {
+            continue;
+        }
         float u = dA[j] * rate;
         core_column_t state = {bits_of_float(u) ^ 0x80000000u, weights + j, x, x + inputs,
                                outputs * (uint32_t)sizeof(float)};
-        if ((bits_of_float(u) & 0x7FFFFFFFu) == 0) {
-            continue;
-        }
         bias[j] = bias[j] - u;
         finite = core_finite(bias + j, 1);
         while (finite && state.x != state.end) {

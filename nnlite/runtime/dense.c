@@ -21,6 +21,7 @@ void nn_dense_backward(const float *dA, const float *weights, const float *x, fl
     float slopes[CORE_ROWS];
     float sums[CORE_ROWS];
     uint32_t waiting = 0;
+    bool usual = core_usual(dA, outputs);
     for (uint32_t left = inputs; left != 0; left--) {
         float slope = slope_of(*x++, activation);
         *dX = 0.0f;
@@ -34,7 +35,7 @@ void nn_dense_backward(const float *dA, const float *weights, const float *x, fl
             for (uint32_t r = waiting; r < CORE_ROWS; r++) {
                 rows[r] = rows[r - 1];
             }
-            core_row_sums(dA, rows, sums, outputs);
+            core_row_sums(dA, rows, sums, outputs, usual);
             for (uint32_t r = 0; r < waiting; r++) {
                 *to[r] = sums[r] * slopes[r];
             }

@@ -23,6 +23,9 @@ bool nn_is_finite(float x)
 float nn_exp_f32(float x)
 {
     uint32_t bits = bits_of_float(x);
+    if ((bits & 0x7FFFFFFFu) == 0) {
+        return 1.0f; /* what follows would give it, too; softmax has one every time */
+    }
     bool usual = (bits & 0x7FFFFFFFu) < 0x42AE0000u; /* below 87 both ways: the result is normal */
     if (!usual) {
         if (x != x) {

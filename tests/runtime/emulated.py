@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,10 @@ BACK = 0x3000_0000
 _REGISTERS = [getattr(arm_const, f"UC_ARM_REG_R{n}") for n in range(4)]
 
 
-def build(compiler: list[str], chip: str, level: str, target: Path) -> Path:
-    """A program of loops.c and the runtime for a core."""
+def build(compiler: list[str], chip: str, level: str, target: Path, more: Sequence[Path] = ()) -> Path:
+    """A program of loops.c, the runtime and more for a core."""
     flags = [*native.CHIPS[chip], level, "-ffreestanding", "-Wl,--entry=sweep_exp_f32,--no-gc-sections"]
-    return native.compile_c(compiler, flags, [*native.sources(), native.HERE / "loops.c"], target)
+    return native.compile_c(compiler, flags, [*native.sources(), native.HERE / "loops.c", *more], target)
 
 
 class Core:
@@ -96,6 +97,13 @@ class Core:
             self._words(given[1], parameters.size),
             self._words(given[9], state.size),
         )
+
+    def pairs(self, operation: int, a: Floats, b: Floats) -> Words:
+        """`compute_pairs` of tests/firmware/soft_float.c, by the bits."""
+        self._used = DATA
+        left, right, out = self._put(a.tobytes()), self._put(b.tobytes()), self._put(bytes(a.nbytes))
+        self._call("compute_pairs", operation, left, right, a.size, out)
+        return self._words(out, a.size)
 
     def layer(self, layer: Layer) -> LayerResult:
         """What `one_layer` makes of it."""

@@ -138,3 +138,21 @@ def test_one_value_that_overflows_is_seen(computer: Computes, outputs: int) -> N
             activation=RELU,
         )
         assert not computer.layer(layer).finite, f"parameter {at}"
+
+
+@pytest.mark.parametrize("outputs", range(1, 16))
+def test_one_value_that_is_rounded_to_infinity_is_seen(computer: Computes, outputs: int) -> None:
+    """Half a unit beyond the largest number."""
+    inputs, largest = 7, np.finfo(np.float32).max
+    for at in range(inputs * outputs + outputs):
+        parameters = np.zeros(inputs * outputs + outputs, np.float32)
+        parameters[at] = largest
+        layer = Layer(
+            weights=parameters[: inputs * outputs].reshape(inputs, outputs),
+            bias=parameters[inputs * outputs :],
+            X=np.ones((1, inputs), np.float32),
+            da=np.full((1, outputs), -(2.0**103), np.float32),
+            rate=np.float32(1.0),
+            activation=RELU,
+        )
+        assert not computer.layer(layer).finite, f"parameter {at}"
