@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import unicorn
 from elftools.elf.elffile import ELFFile
 from unicorn import arm_const
@@ -16,9 +17,13 @@ from nnlite.kernels.step import Rule, Shape
 from tests.runtime import native
 from tests.runtime.native import Floats, Layer, LayerResult, Words
 
-__all__ = ["MODELS", "Core", "build"]
+__all__ = ["BUILDS", "MODELS", "Core", "build", "core_of"]
 
 MODELS = {"cortex_m0": arm_const.UC_CPU_ARM_CORTEX_M0, "cortex_m4": arm_const.UC_CPU_ARM_CORTEX_M4}
+#: every core by every compiler at every level
+BUILDS = [
+    f"{chip} {compiler} {level}" for chip in MODELS for compiler in ("clang", "gcc") for level in ("-O0", "-O2", "-Os")
+]
 PAGE = 0x1000
 DATA, DATA_BYTES = 0x2000_0000, 0x20_0000
 #: where a call returns to: nothing is there
@@ -28,8 +33,25 @@ _REGISTERS = [getattr(arm_const, f"UC_ARM_REG_R{n}") for n in range(4)]
 
 def build(compiler: list[str], chip: str, level: str, target: Path, more: Sequence[Path] = ()) -> Path:
     """A program of loops.c, the runtime and more for a core."""
-    flags = [*native.CHIPS[chip], level, "-ffreestanding", "-Wl,--entry=sweep_exp_f32,--no-gc-sections"]
+    # -g, or ziglang strips the names at -Os
+    flags = [*native.CHIPS[chip], level, "-g", "-ffreestanding", "-Wl,--entry=sweep_exp_f32,--no-gc-sections"]
     return native.compile_c(compiler, flags, [*native.sources(), native.HERE / "loops.c", *more], target)
+
+
+def build_with_gcc(compiler: list[str], chip: str, level: str, target: Path) -> Path:
+    """The same by GCC, whose library comes last."""
+    flags = [*native.GCC_CHIPS[chip], level, "-ffreestanding", "-nostdlib", "-Wl,--entry=sweep_exp_f32"]
+    return native.compile_c(compiler, flags, [*native.sources(), native.HERE / "loops.c"], target, ["-lgcc"])
+
+
+def core_of(name: str, folder: Path) -> Core:
+    """A core with a build of `BUILDS`; skips the test where the compiler is missing."""
+    chip, compiler, level = name.split()
+    found = native.clang() if compiler == "clang" else native.arm_gcc()
+    if found is None:
+        pytest.skip("ziglang is not installed" if compiler == "clang" else "arm-none-eabi-gcc is not installed")
+    made = (build if compiler == "clang" else build_with_gcc)(found, chip, level, folder / "loops.elf")
+    return Core(chip, made)
 
 
 class Core:

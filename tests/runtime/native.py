@@ -28,6 +28,12 @@ CHIPS = {
     "cortex_m4": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"],
 }
 
+#: those of GCC
+GCC_CHIPS = {
+    "cortex_m0": ["-mcpu=cortex-m0", "-mthumb"],
+    "cortex_m4": ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"],
+}
+
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint32]
 
@@ -43,6 +49,12 @@ def gcc() -> list[str] | None:
     return None if path is None else [path]
 
 
+def arm_gcc() -> list[str] | None:
+    """How to call GCC for the chips, or None where there is none."""
+    path = shutil.which("arm-none-eabi-gcc")
+    return None if path is None else [path]
+
+
 def clang() -> list[str] | None:
     """How to call the clang inside ziglang, or None where it is not installed."""
     if importlib.util.find_spec("ziglang") is None:
@@ -50,9 +62,11 @@ def clang() -> list[str] | None:
     return [sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=all"]
 
 
-def compile_c(compiler: Sequence[str], flags: Sequence[str], files: Sequence[Path], target: Path) -> Path:
+def compile_c(
+    compiler: Sequence[str], flags: Sequence[str], files: Sequence[Path], target: Path, libraries: Sequence[str] = ()
+) -> Path:
     """Compile and link; the compiler's messages are the assertion's."""
-    command = [*compiler, *STRICT, *flags, f"-I{RUNTIME}", *map(str, files), "-o", str(target)]
+    command = [*compiler, *STRICT, *flags, f"-I{RUNTIME}", *map(str, files), *libraries, "-o", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
     return target

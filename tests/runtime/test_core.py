@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from nnlite.kernels.activation import LEAKY_RELU, RELU, SIGMOID, TANH
 from nnlite.kernels.dense import dense_backward, dense_forward
 from nnlite.kernels.optimizer import sgd_update
-from tests.runtime import native
-from tests.runtime.emulated import MODELS, Core, build
+from tests.runtime.emulated import BUILDS, core_of
 from tests.runtime.native import Floats, Layer, LayerResult, Runtime
 
 NAMED = np.array([0.0, 1e-45, -1e-45, 1e-38, -1.1754944e-38, 1.0, -1.0, 1e20, -1e20, 3.4028235e38], np.float32)
@@ -33,16 +32,13 @@ class Computes(Protocol):
         ...
 
 
-@pytest.fixture(scope="module", params=["native", *MODELS])
+@pytest.fixture(scope="module", params=["native", *BUILDS])
 def computer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Computes:
     if request.param == "native":
         runtime = request.getfixturevalue("runtime")
         assert isinstance(runtime, Runtime)
         return runtime
-    compiler = native.clang()
-    if compiler is None:
-        pytest.skip("ziglang is not installed")
-    return Core(request.param, build(compiler, request.param, "-O2", tmp_path_factory.mktemp("core") / "loops.elf"))
+    return core_of(request.param, tmp_path_factory.mktemp("core"))
 
 
 def _numbers(generator: np.random.Generator, shape: tuple[int, ...], special: float, endless: bool) -> Floats:
@@ -69,7 +65,7 @@ def _same(left: Floats, right: Floats) -> bool:
     return bool(np.all((left.view(np.uint32) == right.view(np.uint32)) | (np.isnan(left) & np.isnan(right))))
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     inputs=st.integers(1, 19),
     outputs=st.integers(1, 19),
