@@ -15,7 +15,7 @@ from nnlite import __version__
 from nnlite.errors import IncompatibleError
 from nnlite.profile import Profile
 
-__all__ = ["FIRMWARE_VERSION", "build_elf", "compiler"]
+__all__ = ["FIRMWARE_VERSION", "board_config", "build_elf", "compiler"]
 
 #: the firmware is part of the package and says so in HELLO
 FIRMWARE_VERSION = __version__
@@ -59,7 +59,8 @@ def compiler() -> list[str]:
     return [sys.executable, "-m", "ziglang", "cc"]
 
 
-def _config(profile: Profile) -> str:
+def board_config(profile: Profile) -> str:
+    """What the C sources include as board_config.h."""
     values = {
         "BOARD_NAME": f'"{profile.name}"',
         "FIRMWARE_VERSION": f'"{FIRMWARE_VERSION}"',
@@ -100,7 +101,7 @@ def build_elf(profile: Profile, folder: Path) -> Path:
     IncompatibleError : no compiler, or the sources do not compile (with what the compiler said).
     """
     folder = folder.resolve()
-    (folder / "board_config.h").write_text(_config(profile), encoding="ascii")
+    (folder / "board_config.h").write_text(board_config(profile), encoding="ascii")
     (folder / "memory.ld").write_text(_memory(profile), encoding="ascii")
     elf = folder / f"{profile.name}.elf"
     with resources.as_file(resources.files("nnlite")) as package:

@@ -50,6 +50,7 @@ ROWS = (
     Row("evaluate", "MODEL DATA --target state"),
     Row("boards", ""),
     Row("plan", "MODEL --board BOARD"),
+    Row("export", "MODEL --to c -o FOLDER"),
     Row("firmware", "--board BOARD -o OUTPUT"),
     Row("sim", "--board BOARD --state STATE"),
     Row("ports", ""),
@@ -62,5 +63,6 @@ ROWS = (
     Row("learn", "DATA --target state --like MODEL", True, _LEARN, needs_model=True),
     Row("pull", "-o OUTPUT --like MODEL", True, ("HELLO", "VERIFY", "READ"), 4, needs_model=True),
     Row("selftest", "--overwrite", True),
+    Row("bench", "device --board BOARD"),
     Row("monitor", "", True),
 )
