@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nnlite import layout
 from nnlite.datasets import Shoulder, load_shoulder
 from nnlite.device import Device
 from nnlite.errors import DoesNotFitError, IntegrityError, PathError, UsageError
@@ -235,18 +234,16 @@ def _on_the_board(
 
 
 def _flash_in_use(flash: bytes, profile: Profile, slot: int) -> int:
-    """Bytes up to the last one programmed, of the firmware, of the slot's record and of its image."""
+    """Bytes up to the last one programmed, of the firmware, of the slot's record and journal, and of its image."""
 
     def extent(start: int, size: int) -> int:
         at = start - profile.flash_start
         return len(flash[at : at + size].rstrip(b"\xff"))
 
     record = profile.slot_address(slot)
-    retired = layout.RECORD_BYTES - layout.RECORD_RETIRED_OFFSET  # the record's last word is erased while it serves
     return (
         extent(profile.flash_start, profile.firmware_reserve_bytes)
         + extent(record, profile.page_bytes)
-        + retired
         + extent(record + profile.page_bytes, profile.slot_image_bytes)
     )
 

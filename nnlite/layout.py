@@ -108,8 +108,8 @@ def image_header_bytes(layers: int) -> int:
 
 
 def journal_bytes(slot_pages: int, image_pages: int) -> int:
-    """Bytes that a journal programs when `image_pages` pages are replaced, in a slot of `slot_pages` at most: magic, erase
-    count, a bit for each page of the slot, CRC-32, and a word for each page that is done."""
+    """Bytes that a journal programs when `image_pages` pages are replaced, in a slot of `slot_pages` at most: magic,
+    erase count, a bit for each page of the slot, CRC-32, and a word for each page that is done."""
     return _WORD_BYTES * (3 + -(-slot_pages // _WORD_BITS) + image_pages)
 
 

@@ -139,7 +139,7 @@ def _code(elf: ELFFile) -> list[tuple[int, bytes]]:
         if symbol.name[:2] in ("$t", "$d", "$a")
     )
     stretches: list[tuple[int, bytes]] = []
-    for section in (elf.get_section_by_name(".text"), elf.get_section_by_name(".data")):
+    for section in filter(None, map(elf.get_section_by_name, (".text", ".data"))):
         content, base = section.data(), section["sh_addr"]
         starts = [(at, kind) for at, kind in marks if base <= at < base + len(content)]
         ends = [at for at, _ in starts[1:]] + [base + len(content)] * bool(starts)

@@ -70,8 +70,8 @@ def test_a_snapshot_brings_a_fallen_board_back(board: Board) -> None:
     board.restore(good)
     assert converse(board) == expected
     board.restore(good)
-    address = board.symbol("protocol_receive")
-    board.write_memory(address + 0x100, b"\xff" * 8)
+    address = board.symbol("frame_decoder_take")
+    board.write_memory(address, b"\xff" * 8)
     board.restore(good)
     assert converse(board) == expected
 

@@ -146,11 +146,11 @@ def test_what_silicon_would_not_forgive_stops_the_run_with_a_message(steps: tupl
 
 
 def test_the_message_names_the_function_where_symbols_are_known(board: Board) -> None:
-    address = board.symbol("protocol_receive")
+    address = board.symbol("frame_decoder_take")
     board.write_memory(address, b"\x00\xde")  # udf
     board.run(board.profile.clock_hz // 100)  # the UART is on by now
     board.write_line(b"x", 115_200)
-    with pytest.raises(FirmwareFault, match=rf"an undefined instruction.*pc {address:#010x} in protocol_receive"):
+    with pytest.raises(FirmwareFault, match=rf"an undefined instruction.*pc {address:#010x} in frame_decoder_take"):
         board.run(board.profile.clock_hz)
 
 
