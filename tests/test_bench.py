@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from nnlite.bench import Row, bench_device
-from nnlite.bench.device import Cost
+from nnlite.bench import Row, bench_device, emlearn
+from nnlite.bench.boards import Cost
 from nnlite.cli import run
 from nnlite.errors import IncompatibleError
 from nnlite.profile import Profile
@@ -62,6 +62,14 @@ def test_what_has_no_room_says_what_is_missing(measured: tuple[str, list[Row]]) 
         assert row.fits_learning == (row.training_step is not None)
         assert bool(row.reasons) == (not (row.fits and row.fits_learning))
     assert not next(row for row in measured[1] if row.workload == "C").fits
+
+
+def test_emlearn_is_measured_on_the_same_networks(measured: tuple[str, list[Row]]) -> None:
+    if emlearn.missing() is not None:
+        pytest.skip(f"{emlearn.missing()} is not installed")
+    for row in measured[1]:
+        assert row.emlearn is not None
+        assert row.emlearn.instructions > row.inference.instructions
 
 
 def test_a_board_without_firmware_is_refused() -> None:
