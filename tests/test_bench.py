@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from nnlite.bench import Row, bench_device
-from nnlite.bench.device import Cost
+from nnlite.bench import Row, bench_device, emlearn
+from nnlite.bench.boards import Cost
 from nnlite.cli import run
 from nnlite.errors import IncompatibleError
 from nnlite.profile import Profile
@@ -18,18 +18,18 @@ Pair = tuple[int, int]
 #: it is to get better.
 REACHED: dict[str, dict[str, tuple[Pair, Pair | None, Pair | None]]] = {
     "microbit": {
-        "A": ((147_154, 169_068), (14_738, 20_122), (255_935, 298_395)),
+        "A": ((147_154, 169_068), (14_738, 20_122), (255_182, 297_228)),
         "B": ((1_576_251, 1_737_286), (13_457, 18_833), None),
         "C": ((12_061_168, 14_107_759), None, None),
-        "D": ((4_344, 5_726), (3_419, 4_695), (15_489, 20_941)),
+        "D": ((4_344, 5_726), (3_419, 4_695), (14_882, 20_014)),
         "E": ((6_269_340, 6_907_732), (14_526, 19_923), None),
     },
     "microbit2": {
-        "A": ((6_138, 9_360), (750, 1_115), (15_114, 25_066)),
-        "B": ((60_138, 90_720), (750, 1_115), (127_716, 216_652)),
-        "C": ((630_449, 951_659), None, None),
-        "D": ((421, 717), (197, 310), (1_664, 2_703)),
-        "E": ((240_066, 361_920), (750, 1_115), None),
+        "A": ((6_131, 9_357), (750, 1_115), (14_769, 24_587)),
+        "B": ((60_131, 90_717), (750, 1_115), (127_377, 216_179)),
+        "C": ((630_429, 951_659), None, None),
+        "D": ((369, 645), (197, 310), (1_400, 2_306)),
+        "E": ((240_059, 361_917), (750, 1_115), None),
     },
 }
 BOARDS = tuple(REACHED)
@@ -62,6 +62,14 @@ def test_what_has_no_room_says_what_is_missing(measured: tuple[str, list[Row]]) 
         assert row.fits_learning == (row.training_step is not None)
         assert bool(row.reasons) == (not (row.fits and row.fits_learning))
     assert not next(row for row in measured[1] if row.workload == "C").fits
+
+
+def test_emlearn_is_measured_on_the_same_networks(measured: tuple[str, list[Row]]) -> None:
+    if emlearn.missing() is not None:
+        pytest.skip(f"{emlearn.missing()} is not installed")
+    for row in measured[1]:
+        assert row.emlearn is not None
+        assert row.emlearn.instructions > row.inference.instructions
 
 
 def test_a_board_without_firmware_is_refused() -> None:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nnlite.kernels import step
+from nnlite.kernels.activation import RELU
+
 __all__ = ["WORKLOADS", "Workload"]
 
 Floats = npt.NDArray[np.float32]
+_OUTPUTS = {"linear": step.LINEAR, "softmax": step.SOFTMAX}
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class Workload:
             parts.append((generator.normal(size=inputs * outputs) * np.sqrt(2 / inputs)).astype(np.float32))
             parts.append((0.1 * generator.normal(size=outputs)).astype(np.float32))
         return np.concatenate(parts), generator.uniform(0.0, 1.0, self.sizes[0]).astype(np.float32)
+
+    def shape(self) -> step.Shape:
+        """As the kernels take it."""
+        return step.Shape(np.array(self.sizes, np.int64), RELU, _OUTPUTS[self.output])
 
 
 #: C is MLPerf Tiny's autoencoder for anomaly detection

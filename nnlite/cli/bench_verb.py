@@ -11,7 +11,8 @@ from nnlite.cli.screen import JsonOption, QuietOption, note, print_json, progres
 from nnlite.errors import UsageError
 
 if TYPE_CHECKING:
-    from nnlite.bench.device import Cost, Row
+    from nnlite.bench import Row
+    from nnlite.bench.boards import Cost
 
 __all__ = ["bench"]
 
@@ -26,7 +27,7 @@ def _seconds(cycles: int, clock_hz: int) -> str:
 
 def _table(rows: list[Row]) -> str:
     """Instructions / estimated cycles of each workload, then why some do not fit."""
-    cells = [("", "network", "inference", "softmax", "training step", "inference", "step", "flash", "RAM")]
+    cells = [("", "network", "inference", "softmax", "training step", "emlearn", "inference", "step", "flash", "RAM")]
     for row in rows:
         sizes = "-".join(map(str, row.sizes))
         step = row.training_step
@@ -37,6 +38,7 @@ def _table(rows: list[Row]) -> str:
                 _cost(row.inference),
                 _cost(row.softmax),
                 _cost(step),
+                _cost(row.emlearn),
                 _seconds(row.inference.cycles, row.clock_hz),
                 "-" if step is None else _seconds(step.cycles, row.clock_hz),
                 f"{row.flash_bytes:,}",
@@ -75,6 +77,7 @@ def bench(
     cycles an estimate; every result is compared with the laptop's, bit for bit. Inference is that of the dense layers,
     softmax comes on top where probabilities are asked for; a training step is that of one sample with SGD. A network
     that the board has no room for is measured with more flash behind the same firmware, and it says what is missing.
+    Where the packages emlearn and ziglang are installed, emlearn's C engine stands beside it.
 
     \b
     Examples:
@@ -83,7 +86,7 @@ def bench(
     """
     if what != "device":
         raise UsageError(f"bench measures 'device', not '{what}'")
-    from nnlite.bench import bench_device
+    from nnlite.bench import bench_device, emlearn
     from nnlite.bench.workloads import WORKLOADS
     from nnlite.profile import Profile
 
@@ -98,6 +101,8 @@ def bench(
         return
     note(f"{limits.title}, {limits.core} at {limits.clock_hz / 1e6:g} MHz; instructions / estimated cycles:", quiet)
     print(_table(rows))
+    if emlearn.missing() is not None:
+        note(f"emlearn's inference is not measured without {emlearn.missing()}: pip install 'nnlite-mcu[bench]'", quiet)
     for row in rows:
         if row.profile:
             print(_profile(row))

@@ -15,12 +15,13 @@ from nnlite import __version__
 from nnlite.errors import IncompatibleError
 from nnlite.profile import Profile
 
-__all__ = ["FIRMWARE_VERSION", "board_config", "build_elf", "compiler"]
+__all__ = ["FIRMWARE_VERSION", "TARGETS", "board_config", "build_elf", "compiler"]
 
 #: the firmware is part of the package and says so in HELLO
 FIRMWARE_VERSION = __version__
 
-_TARGETS = {
+#: the compiler's options for a core
+TARGETS = {
     "cortex-m0": ["-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0"],
     "cortex-m4f": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"],
 }
@@ -111,7 +112,7 @@ def build_elf(profile: Profile, folder: Path) -> Path:
         sources += [
             family / name for name in ("hal.c", "startup.c", f"startup_{profile.chip}.c", f"errata_{profile.chip}.c")
         ]
-        command = [*compiler(), *_TARGETS[profile.core], *_FLAGS, f"-I{folder}"]
+        command = [*compiler(), *TARGETS[profile.core], *_FLAGS, f"-I{folder}"]
         command += [
             *map(str, sources),
             "-T",

@@ -3,6 +3,7 @@
 #ifndef NNLITE_BITS_H
 #define NNLITE_BITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 static inline uint32_t bits_of_float(float value)
@@ -23,6 +24,12 @@ static inline float float_of_bits(uint32_t bits)
     } both;
     both.bits = bits;
     return both.value;
+}
+
+/* Whether x is above 0, by the bits: +inf is, NaN is not. */
+static inline bool is_positive(float x)
+{
+    return bits_of_float(x) - 1u < 0x7F800000u;
 }
 
 #endif

@@ -21,11 +21,12 @@ void nn_dense_backward(const float *dA, const float *weights, const float *x, fl
     float slopes[CORE_ROWS];
     float sums[CORE_ROWS];
     uint32_t waiting = 0;
+    bool relu = activation == NN_RELU; /* whose slope is 1 or 0 */
     bool usual = core_usual(dA, outputs);
     for (uint32_t left = inputs; left != 0; left--) {
-        float slope = slope_of(*x++, activation);
+        float slope = relu ? 1.0f : slope_of(*x, activation);
         *dX = 0.0f;
-        if (bits_of_float(slope) != 0) {
+        if (relu ? is_positive(*x) : bits_of_float(slope) != 0) {
             rows[waiting] = weights;
             to[waiting] = dX;
             slopes[waiting] = slope;
@@ -37,11 +38,12 @@ void nn_dense_backward(const float *dA, const float *weights, const float *x, fl
             }
             core_row_sums(dA, rows, sums, outputs, usual);
             for (uint32_t r = 0; r < waiting; r++) {
-                *to[r] = sums[r] * slopes[r];
+                *to[r] = relu ? sums[r] : sums[r] * slopes[r];
             }
             waiting = 0;
         }
         weights += outputs;
+        x++;
         dX++;
     }
 }

@@ -8,12 +8,6 @@
 /* Slope of leaky ReLU below 0. */
 #define LEAK 0.01f
 
-/* Whether x is above 0, by the bits: +inf is, NaN is not. */
-static inline bool is_positive(float x)
-{
-    return bits_of_float(x) - 1u < 0x7F800000u;
-}
-
 /* eq. 21 for each activation: dx / da, from the output x alone. ReLU's x is above 0 where a is, and so is leaky
    ReLU's; sigmoid x (1 - x); tanh 1 - x^2. */
 static inline float slope_of(float x, uint32_t activation)

@@ -152,14 +152,34 @@ static float clipping(const nn_shape_t *shape, const float *X, const float *dA, 
     return norm > clip_norm ? clip_norm / norm : 1.0f;
 }
 
+/* nn_apply with SGD and one sample, neither clipped nor decaying. */
+static bool apply_one(const nn_shape_t *shape, float *parameters, const float *X, float *dA, float rate)
+{
+    bool finite = true;
+    for (uint32_t n = 1; n <= shape->layers; n++) {
+        uint32_t inputs = shape->sizes[n - 1];
+        uint32_t outputs = shape->sizes[n];
+        float *bias = parameters + inputs * outputs;
+        finite = nn_sgd_update(parameters, bias, X, dA, rate, 1, 0, 0, inputs, outputs) && finite;
+        parameters = bias + outputs;
+        X += inputs;
+        dA += outputs;
+    }
+    return finite;
+}
+
 /* Every layer's update from the records of `samples` samples. False when a new value is not finite; if the
    gradient's norm is not, nothing has changed. */
 bool nn_apply(const nn_shape_t *shape, float *parameters, const float *X, float *dA, const nn_rule_t *rule,
               float *state, uint32_t samples)
 {
+    bool clips = is_positive(rule->clip_norm);
+    if (rule->optimizer == NN_SGD && samples == 1 && !clips && !is_positive(rule->weight_decay)) {
+        return apply_one(shape, parameters, X, dA, rule->learning_rate); /* over 1, times 1 */
+    }
     bool finite = true;
     float scale = 1.0f;
-    if (rule->clip_norm > 0.0f) {
+    if (clips) {
         scale = clipping(shape, X, dA, rule->clip_norm, samples);
         if (!nn_is_finite(scale)) {
             return false;
@@ -184,7 +204,7 @@ bool nn_apply(const nn_shape_t *shape, float *parameters, const float *X, float 
         uint32_t outputs = shape->sizes[n];
         float *bias = parameters + inputs * outputs;
         bool layer;
-        if (decay > 0.0f) {
+        if (is_positive(decay)) {
             nn_decay_weights(parameters, decay, inputs, outputs);
         }
         switch (rule->optimizer) {
