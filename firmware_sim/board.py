@@ -237,9 +237,9 @@ class Board:
     @property
     def seconds_to_event(self) -> float | None:
         """Simulated seconds until it has something to do: 0 while it computes, None while only the laptop can tell."""
-        if not self.cpu.waiting:
-            return 0.0
         events = [event for event in (self.chip.next_event(), self.link.next_arrival) if event is not None]
+        if not self.cpu.waiting:  # asked second: a flag may have come up by the first
+            return 0.0
         return max(0, min(events) - self.cycles) / self.cycles_per_second if events else None
 
     @property

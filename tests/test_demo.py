@@ -113,8 +113,8 @@ def test_the_short_way_succeeds(go: Any, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == report
 
 
-@pytest.mark.parametrize(("kernel", "compared"), [("nn_dense_forward", "logit"), ("nn_dense_backward", "parameter")])
-def test_a_bit_of_a_dense_kernels_machine_code(kernel: str, compared: str, go: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kernel", "compared"), [("core_sum", "logit"), ("core_column", "parameter")])
+def test_a_bit_of_an_inner_loops_machine_code(kernel: str, compared: str, go: Any, tmp_path: Path) -> None:
     """Some bits make the core stumble, some make it compute something else; a rare one does not matter."""
     symbol = Profile.load("microbit").firmware.symbols[kernel]
     said = []
