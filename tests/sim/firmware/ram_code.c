@@ -14,7 +14,7 @@ volatile uint32_t rounds;
 IN_RAM uint32_t sum_in_ram(uint32_t count);
 __attribute__((noinline)) uint32_t sum_in_flash(uint32_t count);
 IN_RAM uint32_t follow(const volatile uint32_t *address);
-IN_RAM uint32_t three(void);
+IN_RAM __attribute__((naked)) uint32_t three(void);
 uint32_t call_three(void);
 void overwrite(uint32_t code);
 IN_RAM uint32_t write_and_count(uint32_t value);
@@ -52,12 +52,13 @@ uint32_t follow(const volatile uint32_t *address)
 
 uint32_t three(void)
 {
-    return 3;
+    __asm volatile("movs r0, #3\n bx lr");
 }
 
 uint32_t call_three(void)
 {
-    return three();
+    rounds = three();
+    return rounds;
 }
 
 /* The core stores other code over that of three(). */
