@@ -17,11 +17,14 @@ from nnlite.device import Device
 from nnlite.errors import NNLiteError
 from nnlite.image import encode_image
 from nnlite.network import Network
-from tests.proof.flash_content import Content, Cut, Region, cuts
+from tests.proof.flash_content import OUTCOMES, Content, Cut, Region, cuts
 from tests.proof.judge import Violation, digest, serving
 from tests.proof.undertakings import THIRD, Undertaking
 
 __all__ = ["Bench", "Recovery", "Sweep"]
+
+#: of a slice: operations at either end that are all cut, and how many cuts between them
+_FIRST, _LAST, _BETWEEN = 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,14 @@ class Bench:
         """Every first cut."""
         return cuts(self.region, self.start, self._record)
 
+    def some_cuts(self, chance: Random) -> list[Cut]:
+        """All of the first and last operations, where pages are erased and the record is written, a few between."""
+        every = list(self.cuts())
+        first, last = len(OUTCOMES) * _FIRST, len(every) - len(OUTCOMES) * _LAST
+        if first >= last:
+            return every
+        return [*every[:first], *chance.sample(every[first:last], _BETWEEN), *every[last:]]
+
     def sweep(self, first: Iterable[Cut], chance: Random | None) -> Sweep:
         """Try first cuts, and after each one second cut that `chance` chooses, or all without."""
         found = Sweep()
@@ -109,7 +120,7 @@ class Bench:
         every = cuts(self.region, cut.content, recovery.record)
         if chance is None:
             return every
-        wanted = chance.randrange(4 * len(recovery.record))
+        wanted = chance.randrange(len(OUTCOMES) * len(recovery.record))
         return [second for n, second in enumerate(every) if n == wanted]
 
     def recover(self, content: Content) -> Recovery:
@@ -157,7 +168,5 @@ class Bench:
         if served not in allowed:
             where = ", then ".join(f"{cut.outcome} of operation {cut.number}" for cut in at)
             which = "no model" if served is None else f"the model {served.hex()[:16]}"
-            raise Violation(
-                f"{which} serves after a cut at {where} of {self._what.name}, neither the old nor the new one"
-            )
+            raise Violation(f"torn: {which} serves after {where} of {self._what.name}, neither the old nor the new one")
         return allowed[served]

@@ -41,7 +41,7 @@ class Region:
         """Where in a `Content` the operation's first word is."""
         for slot, first in enumerate(self._words):
             at = operation.word - first
-            if 0 <= at and at + operation.after.size <= self._bytes // 4:
+            if at >= 0 and at + operation.after.size <= self._bytes // 4:
                 return slot * (self._bytes // 4) + at
         raise Violation(f"an operation on word {operation.word:#x} of flash, outside of the pages of the models")
 

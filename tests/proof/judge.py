@@ -11,7 +11,7 @@ from nnlite.network import Network
 __all__ = ["Violation", "digest", "held_image", "serving"]
 
 
-class Violation(AssertionError):  # noqa: N818
+class Violation(AssertionError):
     """The firmware did what it must never do."""
 
 
