@@ -21,16 +21,20 @@ from nnlite.network import Network
 from nnlite.training import train
 from tests.proof.flash_content import OUTCOMES
 from tests.proof.judge import Violation, digest, serving
+from tests.proof.nets import labelled
 
 __all__ = ["LinkMachine"]
 
 INPUTS = 4
-LABELS = (0, 1, 2)
+CLASSES = 3
 X = np.random.default_rng(8).normal(size=(6, INPUTS)).astype(np.float32)
 Y = [0, 1, 2, 2, 1, 0]
 #: inside one page, inside one page, over a page of the micro:bit v1
 HIDDEN = ([], [8], [40])
 
+NETS = st.builds(
+    lambda hidden, seed: labelled([INPUTS, *hidden, CLASSES], seed), st.sampled_from(HIDDEN), st.integers(1, 4)
+)
 CUTS = st.tuples(st.integers(1, 120), st.sampled_from(OUTCOMES), st.integers(0, 9))
 NOISES = st.builds(
     Faults,
@@ -43,17 +47,8 @@ NOISES = st.builds(
 )
 
 
-def _net(hidden: list[int], seed: int) -> Network:
-    net = Network([INPUTS, *hidden, len(LABELS)], seed=seed)
-    net.labels = LABELS
-    return net
-
-
 def _key(net: Network | None) -> bytes | None:
     return None if net is None else digest(net)
-
-
-NETS = st.builds(_net, st.sampled_from(HIDDEN), st.integers(1, 4))
 
 
 class LinkMachine(RuleBasedStateMachine):
@@ -153,7 +148,7 @@ class LinkMachine(RuleBasedStateMachine):
     def flash_another_last_layer(self, seed: int) -> None:
         assert self.serving is not None
         net = self.serving.copy()
-        net.parameters[-len(LABELS) :] += np.float32(0.125 * (seed + 1))
+        net.parameters[-CLASSES:] += np.float32(0.125 * (seed + 1))
         self._flash(net)
 
     @rule()

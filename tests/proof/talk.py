@@ -13,6 +13,7 @@ from nnlite.errors import NNLiteError
 from nnlite.network import Network
 from nnlite.training import train
 from tests.proof.judge import Violation, digest, serving
+from tests.proof.nets import labelled
 
 __all__ = ["STEPS", "Step", "damaged_before_commit", "quiet_line", "talk"]
 
@@ -22,13 +23,7 @@ X = _CHANCE.normal(size=(30, SIZES[0])).astype(np.float32)
 Y = _CHANCE.integers(0, SIZES[-1], len(X)).tolist()
 
 
-def _net(seed: int) -> Network:
-    net = Network(SIZES, seed=seed)
-    net.labels = tuple(range(SIZES[-1]))
-    return net
-
-
-FIRST, SECOND = _net(1), _net(2)
+FIRST, SECOND = labelled(SIZES, 1), labelled(SIZES, 2)
 LEARNED = FIRST.copy()
 train(LEARNED, X, Y, epochs=1, learning_rate=0.01, batch_size=5, shuffle=False, standardize=False, progress=False)
 

@@ -12,6 +12,7 @@ from nnlite.device import Device
 from nnlite.network import Network
 from nnlite.profile import Profile
 from nnlite.training import train
+from tests.proof.nets import labelled
 
 __all__ = ["THIRD", "UNDERTAKINGS", "Undertaking", "of_board"]
 
@@ -21,13 +22,7 @@ X = np.random.default_rng(4).normal(size=(6, SIZES[0])).astype(np.float32)
 Y = [0, 1, 2, 1, 0, 2]
 
 
-def _net(sizes: list[int], seed: int) -> Network:
-    net = Network(sizes, seed=seed)
-    net.labels = tuple(range(sizes[-1]))
-    return net
-
-
-OLD, NEW, THIRD = _net(SIZES, 1), _net(SIZES, 2), _net([2, 2], 3)
+OLD, NEW, THIRD = labelled(SIZES, 1), labelled(SIZES, 2), labelled([2, 2], 3)
 
 
 @dataclass(frozen=True)
@@ -71,10 +66,10 @@ def _first(profile: Profile) -> Undertaking:
 def _delta(profile: Profile) -> Undertaking:
     """Over a model that differs from the new one in its last layer only; each layer has a page of its own."""
     inputs = profile.page_bytes // 128
-    base = _net([inputs, 32, 4], 5)
+    base = labelled([inputs, 32, 4], 5)
     new = base.copy()
     new.parameters[-4 * 33 :] *= np.float32(0.5)
-    other = _net([inputs, 32, 4], 6)
+    other = labelled([inputs, 32, 4], 6)
     return Undertaking("delta flash", _flashes(base, other), _flashes(new), other, new)
 
 
