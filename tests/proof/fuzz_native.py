@@ -25,8 +25,8 @@ NO_FUZZER = "no clang with libFuzzer is installed (Debian: clang libclang-rt-14-
 _HERE = Path(__file__).resolve().parent
 _FIRMWARE = native.ROOT / "nnlite" / "firmware"
 _STRICT = ["-std=c99", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-fno-sanitize-recover=all"]
-#: where a native process may have memory, and 32 bits reach
-_SLOTS_ADDRESS = "0x10000000u"
+#: where a native process may have memory and 32 bits reach; small, since every input begins with an empty flash
+_SLOTS = {"SLOTS_ADDRESS": 0x1000_0000, "SLOT_BYTES": 0x2000, "SLOT_IMAGE_BYTES": 0x1C00}
 _ARENA_FLOATS = 2000
 
 
@@ -69,13 +69,14 @@ def build_guided() -> Path | None:
     folder = _folder()
     build_elf(Profile.load("microbit"), folder)  # for its board_config.h
     config = folder / "board_config.h"
-    here = f"#define SLOTS_ADDRESS {_SLOTS_ADDRESS}"
-    text, found = re.subn(r"(?m)^#define SLOTS_ADDRESS .*$", here, config.read_text())
-    assert found == 1
+    text = config.read_text()
+    for name, value in _SLOTS.items():
+        text, found = re.subn(rf"(?m)^#define {name} .*$", f"#define {name} {value:#x}u", text)
+        assert found == 1, name
     config.write_text(text)
     sources = [path for path in sorted(_FIRMWARE.glob("*.c")) if path.name != "main.c"] + native.sources()
     program = folder / "fuzz_firmware"
-    flags = [*_STRICT, "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-fsanitize=fuzzer,address,undefined"]
+    flags = [*_STRICT, "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fsanitize=fuzzer,address,undefined"]
     flags += [f"-DARENA_FLOATS={_ARENA_FLOATS}", f'-DARENA_FLOATS_TEXT="{_ARENA_FLOATS}"']
     flags += [f"-I{folder}", f"-I{_FIRMWARE}"]
     command = [clang, *flags, str(_HERE / "fuzz_firmware.c"), *map(str, sources), "-o", str(program)]

@@ -1,4 +1,4 @@
-"""A conversation in which everything goes over the line, and every answer is held against what the laptop computes."""
+"""Transfers whose every answer is held against what the laptop computes, on lines good and bad."""
 
 from __future__ import annotations
 
@@ -10,40 +10,53 @@ import numpy as np
 from firmware_sim import Board, FirmwareFault
 from nnlite.device import Device
 from nnlite.errors import NNLiteError
+from nnlite.image import encode_image
 from nnlite.network import Network
 from nnlite.training import train
 from tests.proof.judge import Violation, digest, serving
 from tests.proof.nets import labelled
 
-__all__ = ["STEPS", "Step", "damaged_before_commit", "quiet_line", "talk"]
+__all__ = ["IMAGE_BYTES", "STEPS", "Ended", "damaged_before_commit", "quiet_line", "talk"]
 
-SIZES = [6, 24, 3]
+SIZES = [24, 32, 6]
 _CHANCE = np.random.default_rng(9)
 X = _CHANCE.normal(size=(30, SIZES[0])).astype(np.float32)
 Y = _CHANCE.integers(0, SIZES[-1], len(X)).tolist()
-
-
 FIRST, SECOND = labelled(SIZES, 1), labelled(SIZES, 2)
+IMAGE_BYTES = len(encode_image(FIRST))
 LEARNED = FIRST.copy()
 train(LEARNED, X, Y, epochs=1, learning_rate=0.01, batch_size=5, shuffle=False, standardize=False, progress=False)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One transfer: what the device is asked for, and the model that serves when that succeeds.
+    """One transfer: what a device that serves FIRST is asked for, and the model that serves when that succeeds.
 
     Attributes
     ----------
     do : gives whether all that came back is right.
     """
 
-    name: str
     do: Callable[[Device], bool]
     after: Network
 
 
-def _flash(net: Network) -> Callable[[Device], bool]:
-    return lambda device: device.flash(net).digest == digest(net)
+@dataclass(frozen=True)
+class Ended:
+    """How a transfer ended.
+
+    Attributes
+    ----------
+    error : None for complete and right.
+    seconds : simulated, that it took.
+    """
+
+    error: NNLiteError | None
+    seconds: float
+
+
+def _flash(device: Device) -> bool:
+    return device.flash(SECOND).digest == digest(SECOND)
 
 
 def _pull(device: Device) -> bool:
@@ -58,51 +71,52 @@ def _learn(device: Device) -> bool:
     return device.learn(X, Y, learning_rate=0.01, batch_size=5).model.digest == digest(LEARNED)
 
 
-STEPS = [
-    Step("flash", _flash(FIRST), FIRST),
-    Step("pull", _pull, FIRST),
-    Step("run", _run, FIRST),
-    Step("learn", _learn, LEARNED),
-    Step("flash over it", _flash(SECOND), SECOND),
-]
+STEPS = {
+    "flash": Step(_flash, SECOND),
+    "pull": Step(_pull, FIRST),
+    "run": Step(_run, FIRST),
+    "learn": Step(_learn, LEARNED),
+}
 
 
-def talk(board: Board) -> dict[str, NNLiteError | None]:
-    """Carry out the steps; the error that ended the first one that failed, None for each that came to its end.
+def talk(board: Board) -> dict[str, Ended]:
+    """Carry out each step on a board that serves FIRST, with the faults of the line that it was opened with.
 
     Raises
     ------
     Violation : something else came than was due, or an error left the board bricked or with another model than it may
         have.
     """
-    ended: dict[str, NNLiteError | None] = {}
-    before: Network | None = None
-    try:
-        for step in STEPS:
-            error = _take(board, step, before)
-            ended[step.name] = error
-            if error is not None:
-                break
-            before = step.after
-    except FirmwareFault as fault:
-        raise Violation(f"bricked: {fault}") from fault
+    board.line.restore()
+    with Device.open(board.url) as device:
+        device.flash(FIRST)
+    start = board.snapshot()
+    ended = {}
+    for name, step in STEPS.items():
+        board.line.restore()
+        board.restore(start)
+        board.line.expose_to(board.faults)
+        try:
+            ended[name] = _take(board, name, step)
+        except FirmwareFault as fault:
+            raise Violation(f"bricked: {fault}") from fault
     return ended
 
 
-def _take(board: Board, step: Step, before: Network | None) -> NNLiteError | None:
+def _take(board: Board, name: str, step: Step) -> Ended:
     try:
         with Device.open(board.url) as device:
+            start = device.clock()
             if not step.do(device):
-                raise Violation(f"wrong: {step.name} came to an end with something else than was due")
-            return None
+                raise Violation(f"wrong: {name} came to an end with something else than was due")
+            return Ended(None, device.clock() - start)
     except NNLiteError as error:
         board.line.restore()
         with Device.open(board.url) as device:
             served = serving(board, device.known)
-        allowed = {digest(step.after), None if before is None else digest(before)}
-        if served not in allowed:
-            raise Violation(f"torn: after '{error}' another model serves than before or behind {step.name}") from error
-        return error
+        if served not in {digest(step.after), digest(FIRST)}:
+            raise Violation(f"torn: after '{error}' another model serves than before or behind {name}") from error
+        return Ended(error, 0.0)
 
 
 def quiet_line(board: Board) -> None:
@@ -112,13 +126,13 @@ def quiet_line(board: Board) -> None:
     ------
     Violation : it is, or does.
     """
-    overruns = board.uart.overruns
     with Device.open(board.url) as device:
-        for step in STEPS:
+        device.flash(FIRST)
+        for name, step in STEPS.items():
+            device.flash(FIRST)
             if not step.do(device):
-                raise Violation(f"wrong: {step.name} came to an end with something else than was due")
-        again = device.statistics.retransmissions
-    overruns = board.uart.overruns - overruns
+                raise Violation(f"wrong: {name} came to an end with something else than was due")
+        again, overruns = device.statistics.retransmissions, board.uart.overruns
     if again or overruns:
         raise Violation(f"in flight: {again} requests were sent twice and {overruns} bytes were lost without a fault")
 

@@ -27,7 +27,6 @@ def _power_cuts(board: Board) -> None:
 
 
 def _noisy_line(board: Board) -> None:
-    board.line.expose_to(_NOISE)
     talk(board)
 
 
@@ -51,7 +50,8 @@ HEAD = "| fault | what is wrong | harness | what it says | with the digest at bo
 
 def verdict(board: str, harness: str, *variants: Variant) -> str | None:
     """What the harness finds wrong with a firmware, or None."""
-    with open_board(board, build(board, variants)) as opened:
+    faults = _NOISE if harness == "line faults" else None
+    with open_board(board, build(board, variants), faults=faults) as opened:
         try:
             HARNESSES[harness](opened)
         except Violation as violation:
