@@ -142,8 +142,9 @@ class Board:
         """The firmware read a flag that is not set. When it does nothing but wait, time jumps to the next event,
         or to the end of the run; `cycles` counts that time, `instructions` only what was executed."""
         self._polled_now = True
+        event = self._next_event()  # first: a flag of another peripheral may come up by this, which is no waiting
         if self.cpu.looked():
-            self.skip_to(min(self.cpu.deadline, self._next_event()))
+            self.skip_to(min(self.cpu.deadline, event))
 
     def _next_event(self) -> int:
         event = self.chip.next_event()
@@ -185,12 +186,16 @@ class Board:
         self._settle()
         self._polled_now = False
         value = self.chip.read(address)
+        of_uart = address & ~0xFFF == self.chip.uart.base
+        event = _FOREVER
         if value or not self._polled_now:
             self.cpu.busy()
         else:
-            self.cpu.know_unset(address, self._next_event())
-        if address & ~0xFFF == self.chip.uart.base:
+            event = self._next_event()
+        if of_uart or self._polled_now:  # looking for the next event lets bytes come in that were told as still coming
             self._tell()
+        if not of_uart and not value and self._polled_now:
+            self.cpu.know_unset(address, event)
         return value
 
     def _write(self, address: int, value: int) -> None:

@@ -17,6 +17,8 @@ __all__ = [
     "IMAGE_FORMAT",
     "IMAGE_HEADER",
     "IMAGE_MAGIC",
+    "JOURNAL_MAGIC",
+    "JOURNAL_OFFSET",
     "MAX_LAYERS",
     "RECORD",
     "RECORD_BYTES",
@@ -33,6 +35,7 @@ __all__ = [
     "RecordFlag",
     "encode_metadata",
     "image_header_bytes",
+    "journal_bytes",
     "parameter_count",
 ]
 
@@ -55,6 +58,12 @@ RECORD_COMMIT_OFFSET = 124
 RECORD_COMMIT = 0x54494D43  # "CMIT", programmed alone and last
 RECORD_RETIRED_OFFSET = 128  # erased while the model may serve; programmed to zero by ROLLBACK
 RECORD_BYTES = 132
+
+#: behind the record in its page: which pages of the image are being replaced, and which of them are whole again
+JOURNAL_OFFSET = RECORD_BYTES
+JOURNAL_MAGIC = 0x4A4C4E4E  # "NNLJ"
+_WORD_BYTES = 4
+_WORD_BITS = 32
 
 
 class HiddenActivation(enum.IntEnum):
@@ -96,6 +105,12 @@ class RecordFlag(enum.IntFlag):
 def image_header_bytes(layers: int) -> int:
     """Bytes of an image before the standardiser: header and sizes, padded to 4."""
     return struct.calcsize(IMAGE_HEADER) + (2 * (layers + 1) + 3) // 4 * 4
+
+
+def journal_bytes(slot_pages: int, image_pages: int) -> int:
+    """Bytes that a journal programs when `image_pages` pages are replaced, in a slot of `slot_pages` at most: magic, erase
+    count, a bit for each page of the slot, CRC-32, and a word for each page that is done."""
+    return _WORD_BYTES * (3 + -(-slot_pages // _WORD_BITS) + image_pages)
 
 
 def parameter_count(sizes: Sequence[int]) -> int:

@@ -253,7 +253,13 @@ def _need(net: PlannedNetwork, learn: bool, learning: Learning) -> _Need:
 def _exact_plan(net: PlannedNetwork, profile: Profile, need: _Need) -> Plan:
     """Every byte, beside the firmware that there is."""
     firmware = profile.firmware
-    parts = [Part("flash", "firmware", firmware.flash_bytes), Part("flash", "slot record", layout.RECORD_BYTES)]
+    slot_pages = profile.slot_image_bytes // profile.page_bytes
+    journal = layout.journal_bytes(slot_pages, -(-need.image_bytes // profile.page_bytes))
+    parts = [
+        Part("flash", "firmware", firmware.flash_bytes),
+        Part("flash", "slot record", layout.RECORD_BYTES),
+        Part("flash", "slot journal", journal),
+    ]
     parts += _parts("flash", need.image)
     parts += [Part("ram", "firmware", firmware.static_bytes), *_parts("ram", need.arena)]
     parts += [Part("stack", "deepest call", firmware.stack_bytes)]
@@ -280,7 +286,10 @@ def _exact_plan(net: PlannedNetwork, profile: Profile, need: _Need) -> Plan:
         learn=need.learn,
         parts=tuple(parts),
         limits={
-            "flash": firmware.flash_bytes + layout.RECORD_BYTES + profile.slot_image_bytes,
+            "flash": firmware.flash_bytes
+            + layout.RECORD_BYTES
+            + layout.journal_bytes(slot_pages, slot_pages)
+            + profile.slot_image_bytes,
             "ram": firmware.static_bytes + firmware.arena_bytes,
             "stack": profile.stack_reserve_bytes,
         },

@@ -65,10 +65,12 @@ class FirmwareLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     page_bytes: _Count
     write_bytes: _Count
     erase_page_us: _Count
+    runs_while_writing: bool
     write_word_us: _Count
     ram_start: _Address
     stack_reserve_bytes: _Count
     uart_baud: _Count
+    uart_fast_baud: _Count
     uart_fifo_bytes: _Count
     uart_tx_pin: _Pin
     uart_rx_pin: _Pin
@@ -124,10 +126,12 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     page_bytes = _OfFirmware()
     write_bytes = _OfFirmware()
     erase_page_us = _OfFirmware()
+    runs_while_writing = _OfFirmware()
     write_word_us = _OfFirmware()
     ram_start = _OfFirmware()
     stack_reserve_bytes = _OfFirmware()
     uart_baud = _OfFirmware()
+    uart_fast_baud = _OfFirmware()
     uart_fifo_bytes = _OfFirmware()
     uart_tx_pin = _OfFirmware()
     uart_rx_pin = _OfFirmware()

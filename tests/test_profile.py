@@ -89,8 +89,8 @@ def test_a_missing_file_is_a_path_error(tmp_path: Path) -> None:
         ("clock_hz = 16_000_000\n", "", "object missing required field `clock_hz`"),
         ("erase_page_us = 22_300\n", "", "firmware: object missing required field `erase_page_us`"),
         (
-            "payload_bytes = 256",
             "payload_bytes = 512",
+            "payload_bytes = 1_024",
             "payload_bytes may be a quarter of receive_buffer_bytes at most",
         ),
         ("[sources]", "[sources]\n[more]", "object contains unknown field `more`"),

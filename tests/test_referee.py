@@ -96,8 +96,8 @@ def recorded() -> Recording:
 
 
 def without_what_may_differ(frame: Frame) -> Frame:
-    """An answer with zeros for the ticks of RUN and LEARN, and in HELLO for the specimen's id and for whether the board
-    says that it is simulated."""
+    """An answer with zeros for the ticks of RUN and LEARN, and in HELLO for the specimen's id, for whether the board
+    says that it is simulated, and for the uptime: QEMU has no RTC."""
     payload = bytearray(frame.payload)
     start = struct.calcsize(wire.REPLY_HEADER)
     message = Message(frame.type & ~REPLY_BIT)
@@ -109,7 +109,7 @@ def without_what_may_differ(frame: Frame) -> Frame:
     elif message is Message.HELLO:
         while start < len(payload):
             tag, size = payload[start : start + 2]
-            if tag in (HelloField.UNIQUE_ID, HelloField.SIMULATED):
+            if tag in (HelloField.UNIQUE_ID, HelloField.SIMULATED, HelloField.UPTIME_SECONDS):
                 payload[start + 2 : start + 2 + size] = bytes(size)
             start += 2 + size
     return replace(frame, payload=bytes(payload))

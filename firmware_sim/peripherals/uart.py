@@ -356,6 +356,8 @@ class Uart(EventPeripheral):
                 events[_RXDRDY] = 1
             elif address == data:
                 fifo.popleft()
+                if fifo:  # one came meanwhile
+                    events[_RXDRDY] = 1
             elif address == received:
                 events[_RXDRDY] = 0
             else:

@@ -28,6 +28,9 @@ VERBS = {
     "evaluate": Verb("model_verbs", "How right a model is on data with known answers."),
     "boards": Verb("plan_verbs", "The boards that have a profile, and their limits."),
     "plan": Verb("plan_verbs", "Does a network fit a board, byte by byte."),
+    "export": Verb(
+        "export_verb", "Write a model as C, as a library for Arduino or PlatformIO, or as the bytes of a slot."
+    ),
     "firmware": Verb("plan_verbs", "Write a board's prebuilt firmware as Intel HEX."),
     "sim": Verb("sim_verbs", "A simulated board behind a serial port that any program can open."),
     "ports": Verb("port_verbs", "Which ports there are, and what stands behind each."),
@@ -39,6 +42,7 @@ VERBS = {
     "learn": Verb("board_verbs", "Go on training the model on the board itself."),
     "pull": Verb("board_verbs", "Fetch the model from the board and save it."),
     "selftest": Verb("selftest_verb", "Does the board compute, keep and carry what it should."),
+    "bench": Verb("bench_verb", "What inference and a training step cost on a board."),
     "monitor": Verb("port_verbs", "What goes over the line, decoded, as it happens."),
 }
 

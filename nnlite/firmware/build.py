@@ -15,7 +15,7 @@ from nnlite import __version__
 from nnlite.errors import IncompatibleError
 from nnlite.profile import Profile
 
-__all__ = ["FIRMWARE_VERSION", "build_elf", "compiler"]
+__all__ = ["FIRMWARE_VERSION", "board_config", "build_elf", "compiler"]
 
 #: the firmware is part of the package and says so in HELLO
 FIRMWARE_VERSION = __version__
@@ -28,6 +28,8 @@ _FLAGS = [
     "-std=c99",
     "-O2",
     "-g",
+    "-fno-unroll-loops",
+    "-fomit-frame-pointer",
     "-ffp-contract=off",
     "-ffreestanding",
     "-fno-strict-aliasing",
@@ -57,18 +59,21 @@ def compiler() -> list[str]:
     return [sys.executable, "-m", "ziglang", "cc"]
 
 
-def _config(profile: Profile) -> str:
+def board_config(profile: Profile) -> str:
+    """What the C sources include as board_config.h."""
     values = {
         "BOARD_NAME": f'"{profile.name}"',
         "FIRMWARE_VERSION": f'"{FIRMWARE_VERSION}"',
         "CLOCK_HZ": f"{profile.clock_hz}u",
         "PAGE_BYTES": f"{profile.page_bytes}u",
         "WRITE_BYTES": f"{profile.write_bytes}u",
+        "RUNS_WHILE_WRITING": "0",
         "ERASE_PAGE_US": f"{profile.erase_page_us}u",
         "SLOTS_ADDRESS": f"{profile.slot_address(0):#x}u",
         "SLOT_BYTES": f"{profile.slot_bytes}u",
         "SLOT_IMAGE_BYTES": f"{profile.slot_image_bytes}u",
         "UART_BAUD": f"{profile.uart_baud}u",
+        "UART_FAST_BAUD": f"{profile.uart_fast_baud}u",
         "UART_TX_PIN": f"{profile.uart_tx_pin}u",
         "UART_RX_PIN": f"{profile.uart_rx_pin}u",
         "RECEIVE_BUFFER_BYTES": f"{profile.receive_buffer_bytes}u",
@@ -96,7 +101,7 @@ def build_elf(profile: Profile, folder: Path) -> Path:
     IncompatibleError : no compiler, or the sources do not compile (with what the compiler said).
     """
     folder = folder.resolve()
-    (folder / "board_config.h").write_text(_config(profile), encoding="ascii")
+    (folder / "board_config.h").write_text(board_config(profile), encoding="ascii")
     (folder / "memory.ld").write_text(_memory(profile), encoding="ascii")
     elf = folder / f"{profile.name}.elf"
     with resources.as_file(resources.files("nnlite")) as package:

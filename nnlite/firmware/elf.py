@@ -85,6 +85,7 @@ def _frame(name: str, symbol: Symbol, code: list[capstone.CsInsn]) -> _Function:
     """
     depth = deepest = 0
     calls: list[int] = []
+    far = 0  # what a veneer, the linker's jump between flash and RAM, puts into ip
     for at in code:
         target = int(at.op_str[1:], 0) & ~1 if at.op_str.startswith("#") else None
         if at.mnemonic.startswith(("push", "vpush")):
@@ -101,6 +102,11 @@ def _frame(name: str, symbol: Symbol, code: list[capstone.CsInsn]) -> _Function:
             depth += int(match.group(1), 0) if match else 0
         elif _CALL.fullmatch(at.mnemonic) and target is not None:
             calls.append(target)
+        elif at.mnemonic.startswith(("movw", "movt")) and at.op_str.startswith("ip, #"):
+            half = int(at.op_str.partition("#")[2], 0)
+            far = half if at.mnemonic.startswith("movw") else half << 16 | far
+        elif at.mnemonic == "bx" and at.op_str == "ip" and far:
+            calls.append(far & ~1)
         elif at.mnemonic.startswith("b") and target is not None:
             if not symbol.address <= target < symbol.address + symbol.size:
                 calls.append(target)  # a tail call
@@ -120,12 +126,11 @@ def _registers(operands: str) -> int:
 
 
 def _code(elf: ELFFile) -> list[tuple[int, bytes]]:
-    """The stretches of .text that hold instructions and no literals, by the mapping symbols of the ARM ELF ABI.
+    """The stretches of .text, and of .data for what runs in RAM, that hold instructions and no literals, by the mapping
+    symbols of the ARM ELF ABI.
 
     ELF for the Arm Architecture, 5.5.5: $t begins Thumb code, $d data, each up to the next one.
     """
-    section = elf.get_section_by_name(".text")
-    text, base = section.data(), section["sh_addr"]
     table = elf.get_section_by_name(".symtab")
     assert isinstance(table, SymbolTableSection)
     marks = sorted(
@@ -133,9 +138,15 @@ def _code(elf: ELFFile) -> list[tuple[int, bytes]]:
         for symbol in table.iter_symbols()
         if symbol.name[:2] in ("$t", "$d", "$a")
     )
-    starts = [(at, kind) for at, kind in marks if base <= at < base + len(text)]
-    ends = [at for at, _ in starts[1:]] + [base + len(text)]
-    return [(at, text[at - base : end - base]) for (at, kind), end in zip(starts, ends, strict=True) if kind == "$t"]
+    stretches: list[tuple[int, bytes]] = []
+    for section in (elf.get_section_by_name(".text"), elf.get_section_by_name(".data")):
+        content, base = section.data(), section["sh_addr"]
+        starts = [(at, kind) for at, kind in marks if base <= at < base + len(content)]
+        ends = [at for at, _ in starts[1:]] + [base + len(content)] * bool(starts)
+        stretches += [
+            (at, content[at - base : end - base]) for (at, kind), end in zip(starts, ends, strict=True) if kind == "$t"
+        ]
+    return stretches
 
 
 def stack_depth(elf_path: Path) -> int:

@@ -1,5 +1,6 @@
 #include "frame.h"
 
+#include "bytes.h"
 #include "wire.h"
 
 /* A table of 16 instead of 256 entries: 64 bytes of flash, two steps a byte. */
@@ -31,28 +32,42 @@ void frame_decoder_reset(frame_decoder_t *decoder)
     decoder->overlong = false;
 }
 
-static void append(frame_decoder_t *decoder, uint8_t byte)
+/* Take `count` decoded bytes. */
+static void append(frame_decoder_t *decoder, const uint8_t *bytes, uint32_t count)
 {
-    if (decoder->length == decoder->capacity) {
+    if (count > decoder->capacity - decoder->length) {
         decoder->overlong = true;
         return;
     }
-    decoder->bytes[decoder->length++] = byte;
-    decoder->crc = frame_crc32(decoder->crc, &byte, 1);
+    copy_bytes(decoder->bytes + decoder->length, bytes, count);
+    decoder->length += count;
+    decoder->crc = frame_crc32(decoder->crc, bytes, count);
 }
 
-void frame_decoder_take(frame_decoder_t *decoder, uint8_t byte)
+uint32_t frame_decoder_take(frame_decoder_t *decoder, const uint8_t *bytes, uint32_t count)
 {
-    if (decoder->missing != 0) {
-        decoder->missing--;
-        append(decoder, byte);
-        return;
+    static const uint8_t zero = 0;
+    uint32_t at = 0;
+    while (at < count && bytes[at] != 0) {
+        if (decoder->missing == 0) {
+            if (decoder->code != 0 && decoder->code != 255) {
+                append(decoder, &zero, 1); /* which the last code byte stood for: only now is it known not to be the
+                                              end */
+            }
+            decoder->code = bytes[at++];
+            decoder->missing = (uint8_t)(decoder->code - 1);
+            continue;
+        }
+        uint32_t end = count - at < decoder->missing ? count : at + decoder->missing;
+        uint32_t run = at;
+        while (run < end && bytes[run] != 0) {
+            run++;
+        }
+        append(decoder, bytes + at, run - at);
+        decoder->missing = (uint8_t)(decoder->missing - (run - at));
+        at = run;
     }
-    if (decoder->code != 0 && decoder->code != 255) {
-        append(decoder, 0); /* the zero that the last code byte stood for: only now is it known not to be the end */
-    }
-    decoder->code = byte;
-    decoder->missing = (uint8_t)(byte - 1);
+    return at;
 }
 
 bool frame_decoder_whole(const frame_decoder_t *decoder)

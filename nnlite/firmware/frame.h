@@ -8,7 +8,7 @@
 /* CRC-32 of IEEE 802.3 as zlib computes it; start with 0, feed the last result to go on. */
 uint32_t frame_crc32(uint32_t crc, const uint8_t *bytes, uint32_t length);
 
-/* Takes a frame byte by byte as it comes in. Decoding one frame when it has ended would take longer than the
+/* Takes a frame piece by piece as it comes in. Decoding one frame when it has ended would take longer than the
    receive FIFO holds what follows it. */
 typedef struct {
     uint8_t *bytes;    /* the caller's: decoded bytes go there */
@@ -23,8 +23,8 @@ typedef struct {
 /* Ready for a frame; `bytes` and `capacity` stay. */
 void frame_decoder_reset(frame_decoder_t *decoder);
 
-/* Take one byte that is not the delimiter. */
-void frame_decoder_take(frame_decoder_t *decoder, uint8_t byte);
+/* Take bytes up to the first delimiter, or all of them. Returns how many; the delimiter is not counted. */
+uint32_t frame_decoder_take(frame_decoder_t *decoder, const uint8_t *bytes, uint32_t count);
 
 /* At the delimiter: whether a whole frame came, its CRC-32 (the last 4 of `bytes`) right. */
 bool frame_decoder_whole(const frame_decoder_t *decoder);

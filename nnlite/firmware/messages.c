@@ -2,26 +2,24 @@
 
 #include "blake2s.h"
 #include "bytes.h"
+#include "frame.h"
+#include "incoming.h"
 #include "model.h"
 #include "slots.h"
 #include "uart.h"
 
 /* Every FLASH_DATA but the last carries this much, so that credit in bytes of image bounds bytes on the line. */
 #define BLOCK_BYTES (PAYLOAD_BYTES - FLASH_DATA_HEADER_LENGTH)
-/* Three blocks with all that frames them, and the stray bytes of a retransmission, fit the receive buffer. */
-#define WINDOW_BYTES (3u * BLOCK_BYTES)
+/* As many blocks with all that frames them, and the stray bytes of a retransmission, as the receive buffer holds. */
+#define WINDOW_BYTES ((RECEIVE_BUFFER_BYTES - 64u) / (FRAME_ENCODED_BYTES + 1u) * BLOCK_BYTES)
 
-STATIC_ASSERT(3 * (FRAME_ENCODED_BYTES + 1) + 64 <= RECEIVE_BUFFER_BYTES, window_fits_the_receive_buffer);
+STATIC_ASSERT(WINDOW_BYTES / BLOCK_BYTES >= 3, window_is_long_enough);
 STATIC_ASSERT(BLOCK_BYTES % 4 == 0, blocks_are_words);
 
 static struct {
     slots_t slots;
     model_t model;
-
-    bool receiving_image;
-    uint32_t image_length;
-    uint32_t image_next;
-    uint32_t image_digest[8];
+    incoming_t incoming;
 } device;
 
 static refusal_t expect_length(const request_t *request, uint32_t length)
@@ -64,7 +62,7 @@ static void put_slot_field(unsigned slot)
 
 static void drop_unfinished(void)
 {
-    device.receiving_image = false;
+    device.incoming.open = false;
     model_reset(&device.model);
     if (device.slots.on_trial) {
         slots_boot(&device.slots);
@@ -109,8 +107,12 @@ static refusal_t hello(const request_t *request)
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         put_slot_field(slot);
     }
-    put_field(HELLO_FIELD_BAUD_RATES, UART_BAUD);
+    reply_put_u8(HELLO_FIELD_BAUD_RATES);
+    reply_put_u8(8);
+    reply_put_u32(UART_BAUD);
+    reply_put_u32(UART_FAST_BAUD);
     put_field(HELLO_FIELD_TICK_HZ, board_tick_hz());
+    put_field(HELLO_FIELD_UPTIME_SECONDS, board_uptime_seconds());
     reply_put_u8(HELLO_FIELD_SIMULATED);
     reply_put_u8(1);
     reply_put_u8(board_is_simulated());
@@ -133,8 +135,8 @@ static void put_model(void)
 static void put_model_on_trial(void)
 {
     reply_put_u32(0);
-    reply_put_u32(device.image_length);
-    reply_put_bytes((const uint8_t *)device.image_digest, DIGEST_BYTES);
+    reply_put_u32(device.incoming.length);
+    reply_put_bytes((const uint8_t *)device.incoming.digest, DIGEST_BYTES);
 }
 
 static refusal_t echo(const request_t *request)
@@ -147,11 +149,19 @@ static refusal_t echo(const request_t *request)
     return accept();
 }
 
+/* The caller changes the rate once the reply is sent. */
+static refusal_t baud(const request_t *request)
+{
+    uint32_t rate = load_u32(request->payload);
+    return rate == UART_BAUD || rate == UART_FAST_BAUD ? accept()
+                                                       : refuse(STATUS_BAD_ARGUMENT, 0, rate, UART_FAST_BAUD);
+}
+
 static refusal_t verify(void)
 {
     unsigned active = device.slots.active;
     refusal_t refusal = expect_model();
-    if (device.receiving_image || device.slots.on_trial) {
+    if (device.incoming.open || device.slots.on_trial) {
         return refuse(STATUS_BAD_STATE, 0, 0,
                       0); /* the boot rule would forget what is known of the slot being filled */
     }
@@ -169,7 +179,7 @@ static refusal_t verify(void)
 
 static refusal_t rollback(void)
 {
-    if (device.model.learning || device.receiving_image || device.slots.on_trial) {
+    if (device.model.learning || device.incoming.open || device.slots.on_trial) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
     refusal_t refusal = slots_rollback(&device.slots);
@@ -183,18 +193,57 @@ static refusal_t rollback(void)
 /* First offset that may not be sent yet. */
 static uint32_t credit_limit(void)
 {
-    uint32_t ahead = device.image_length - device.image_next;
-    return device.image_next + (ahead < WINDOW_BYTES ? ahead : WINDOW_BYTES);
+    uint32_t ahead = device.incoming.sent_length - device.incoming.next;
+    return device.incoming.next + (ahead < WINDOW_BYTES ? ahead : WINDOW_BYTES);
 }
 
 static void put_credit(void)
 {
-    reply_put_u32(device.image_next);
+    reply_put_u32(device.incoming.next);
     reply_put_u32(credit_limit());
+}
+
+/* CRC-32 of each page: only those that differ need to be sent. */
+static refusal_t pages(const request_t *request)
+{
+    const uint32_t most = (PAYLOAD_BYTES - REPLY_HEADER_LENGTH) / PAGES_ENTRY_LENGTH;
+    uint32_t first = load_u32(request->payload);
+    uint32_t count = load_u32(request->payload + 4);
+    if (device.incoming.open || device.slots.on_trial) {
+        return refuse(STATUS_BAD_STATE, 0, 0, 0);
+    }
+    if (first > IMAGE_PAGES || count > IMAGE_PAGES - first || count > most) {
+        return refuse(STATUS_TOO_LARGE, 0, count, first > IMAGE_PAGES ? 0 : IMAGE_PAGES - first);
+    }
+    const uint8_t *image = slots_image(slots_spare(&device.slots));
+    for (uint32_t page = first; page < first + count; page++) {
+        reply_put_u8(slots_page_is_whole(&device.slots, page));
+        reply_put_u32(frame_crc32(0, image + page * PAGE_BYTES, PAGE_BYTES));
+    }
+    return accept();
+}
+
+/* The pages to be sent, as a request names them: all that are torn must be among them. */
+static refusal_t parse_pages(const uint8_t *bits, uint32_t count, pages_t *sent)
+{
+    for (uint32_t page = 0; page < (count + 7u) / 8u * 8u; page++) {
+        bool named = (bits[page / 8u] >> (page % 8u) & 1u) != 0;
+        if (named ? page >= count : page < count && !slots_page_is_whole(&device.slots, page)) {
+            return refuse(STATUS_BAD_ARGUMENT, 0, page, count);
+        }
+        if (named) {
+            pages_add(sent, page);
+        }
+    }
+    return accept();
 }
 
 static refusal_t flash_begin(const request_t *request)
 {
+    pages_t sent = {{0}};
+    if (request->length < FLASH_BEGIN_HEADER_LENGTH) {
+        return refuse(STATUS_BAD_MESSAGE, request->type, request->length, FLASH_BEGIN_HEADER_LENGTH);
+    }
     uint32_t length = load_u32(request->payload);
     if (device.model.learning || device.slots.on_trial) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
@@ -205,31 +254,36 @@ static refusal_t flash_begin(const request_t *request)
     if (length == 0 || length % 4 != 0) {
         return refuse(STATUS_BAD_IMAGE, IMAGE_FAULT_LENGTH, 0, 0);
     }
-    device.receiving_image = true;
-    device.image_length = length;
-    device.image_next = 0;
-    copy_bytes((uint8_t *)device.image_digest, request->payload + 4, DIGEST_BYTES);
-    slots_erase_spare(&device.slots, length);
+    uint32_t count = pages_of(length);
+    refusal_t refusal = expect_length(request, FLASH_BEGIN_HEADER_LENGTH + (count + 7u) / 8u);
+    if (refusal.status == STATUS_OK) {
+        refusal = parse_pages(request->payload + FLASH_BEGIN_HEADER_LENGTH, count, &sent);
+    }
+    if (refusal.status != STATUS_OK) {
+        return refusal;
+    }
+    slots_erase_spare(&device.slots, &sent);
+    incoming_begin(&device.incoming, length, request->payload + 4, &sent);
     put_credit();
     return accept();
 }
 
 static refusal_t flash_data(const request_t *request)
 {
-    if (!device.receiving_image) {
+    if (!device.incoming.open) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
     if (request->length < FLASH_DATA_HEADER_LENGTH) {
         return refuse(STATUS_BAD_MESSAGE, request->type, request->length, FLASH_DATA_HEADER_LENGTH);
     }
-    uint32_t rest = device.image_length - device.image_next;
+    uint32_t rest = device.incoming.sent_length - device.incoming.next;
     uint32_t length = rest < BLOCK_BYTES ? rest : BLOCK_BYTES;
-    if (load_u32(request->payload) == device.image_next && rest != 0) {
+    if (load_u32(request->payload) == device.incoming.next && rest != 0) {
         if (request->length != FLASH_DATA_HEADER_LENGTH + length) {
             return refuse(STATUS_BAD_MESSAGE, request->type, request->length, FLASH_DATA_HEADER_LENGTH + length);
         }
-        slots_program(&device.slots, device.image_next, request->payload + FLASH_DATA_HEADER_LENGTH, length);
-        device.image_next += length;
+        const uint8_t *words = request->payload + FLASH_DATA_HEADER_LENGTH; /* aligned: see FRAME_PADDING */
+        incoming_take(&device.incoming, &device.slots, (const uint32_t *)(const void *)words, length / 4);
     }
     put_credit();
     return accept();
@@ -237,23 +291,26 @@ static refusal_t flash_data(const request_t *request)
 
 static refusal_t flash_commit(const request_t *request)
 {
-    if (!device.receiving_image || device.image_next != device.image_length) {
+    bool trial = (request->flags & COMMIT_FLAG_TRIAL) != 0;
+    if (!device.incoming.open || !incoming_is_whole(&device.incoming)) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
-    device.receiving_image = false;
+    device.incoming.open = false;
     model_reset(&device.model);
-    if ((request->flags & COMMIT_FLAG_TRIAL) != 0) {
-        refusal_t refusal = slots_try(&device.slots, device.image_length, device.image_digest);
-        if (refusal.status == STATUS_OK) {
-            put_model_on_trial();
-        }
+    if (!incoming_digest_matches(&device.incoming, &device.slots)) {
+        return refuse(STATUS_BAD_DIGEST, 0, 0, 0);
+    }
+    refusal_t refusal = trial ? slots_try(&device.slots, device.incoming.length)
+                              : slots_commit(&device.slots, device.incoming.length, device.incoming.digest, 0);
+    if (refusal.status != STATUS_OK) {
         return refusal;
     }
-    refusal_t refusal = slots_commit(&device.slots, device.image_length, device.image_digest, 0);
-    if (refusal.status == STATUS_OK) {
+    if (trial) {
+        put_model_on_trial();
+    } else {
         put_model();
     }
-    return refusal;
+    return accept();
 }
 
 /* How long a request of RUN or LEARN took: computing, and all of it. */
@@ -317,6 +374,7 @@ static refusal_t run(const request_t *request)
 static refusal_t read(const request_t *request)
 {
     const uint8_t *bytes;
+    const uint8_t *heard;
     uint32_t size;
     uint32_t offset = load_u32(request->payload + 4);
     uint32_t length = load_u32(request->payload + 8);
@@ -346,7 +404,7 @@ static refusal_t read(const request_t *request)
         reply_put_bytes(bytes + offset, piece);
         offset += piece;
         length -= piece;
-        if (length == 0 || uart_available()) {
+        if (length == 0 || uart_waiting(&heard) != 0) {
             return accept();
         }
         reply_transmit();
@@ -361,7 +419,7 @@ static refusal_t learn_begin(const request_t *request)
     if (refusal.status != STATUS_OK) {
         return refusal;
     }
-    if (device.model.learning || device.receiving_image) {
+    if (device.model.learning || device.incoming.open) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
     const uint8_t *at = request->payload;
@@ -421,34 +479,70 @@ static refusal_t learn(const request_t *request)
     return refusal;
 }
 
+/* What is to lie in the spare slot after learning: the serving image with other parameters. */
+typedef struct {
+    const uint32_t *serving;
+    const uint32_t *learned;
+    uint32_t first; /* word of the serving image that `learned` replaces */
+    uint32_t end;
+} learned_image_t;
+
+static uint32_t learned_word(const learned_image_t *image, uint32_t word)
+{
+    return word >= image->first && word < image->end ? image->learned[word - image->first] : image->serving[word];
+}
+
+static void program_learned(const learned_image_t *image, uint32_t from, uint32_t to)
+{
+    while (from < to) {
+        uint32_t end = from < image->first ? image->first : from < image->end ? image->end : to;
+        const uint32_t *words =
+            from >= image->first && from < image->end ? image->learned + (from - image->first) : image->serving + from;
+        end = end < to ? end : to;
+        slots_program(&device.slots, 4 * from, words, end - from, 0);
+        from = end;
+    }
+}
+
 /* The serving image with the learned parameters in place of its own goes into the spare slot. */
 static refusal_t learn_commit(void)
 {
     const image_t *image = &device.slots.model;
+    const uint32_t page_words = PAGE_BYTES / 4;
     uint32_t digest[8];
     if (!device.model.learning || device.model.filled != 0 || device.model.batch_filled != 0 || device.slots.on_trial) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
     device.model.learning = false;
-    const uint8_t *serving = slots_image(device.slots.active);
-    const uint8_t *spare = slots_image(slots_spare(&device.slots));
-    uint32_t length = device.slots.info[device.slots.active].length;
-    uint32_t first = model_learned_offset(&device.model, image);
-    uint32_t begin = (uint32_t)((const uint8_t *)(image->parameters + first) - serving);
-    uint32_t bytes = 4 * (image->parameter_count - first);
-    const uint8_t *learned = (const uint8_t *)model_learned(&device.model);
-    slots_erase_spare(&device.slots, length);
-    slots_program(&device.slots, 0, serving, begin);
-    slots_program(&device.slots, begin, learned, bytes);
-    slots_program(&device.slots, begin + bytes, serving + begin + bytes, length - begin - bytes);
-    for (uint32_t i = 0; i < length; i++) {
-        uint8_t source = i >= begin && i - begin < bytes ? learned[i - begin] : serving[i];
-        if (spare[i] != source) {
-            return refuse(STATUS_FLASH_FAILED, 0, i, 0);
+    const uint32_t *serving = (const uint32_t *)(const void *)slots_image(device.slots.active);
+    const uint32_t *spare = (const uint32_t *)(const void *)slots_image(slots_spare(&device.slots));
+    uint32_t words = device.slots.info[device.slots.active].length / 4;
+    uint32_t offset = model_learned_offset(&device.model, image);
+    uint32_t first = (uint32_t)((const uint32_t *)(const void *)(image->parameters + offset) - serving);
+    learned_image_t next = {serving, (const uint32_t *)(const void *)model_learned(&device.model), first,
+                            first + image->parameter_count - offset};
+    pages_t replaced = {{0}};
+    for (uint32_t word = 0; word < words; word++) {
+        if (spare[word] != learned_word(&next, word) || !slots_page_is_whole(&device.slots, word / page_words)) {
+            pages_add(&replaced, word / page_words);
+            word |= page_words - 1; /* on to the next page */
         }
     }
-    blake2s(spare, length, digest);
-    refusal_t refusal = slots_commit(&device.slots, length, digest, RECORD_FLAG_LEARNED);
+    slots_erase_spare(&device.slots, &replaced);
+    for (uint32_t page = 0; page < pages_of(4 * words); page++) {
+        uint32_t end = (page + 1) * page_words < words ? (page + 1) * page_words : words;
+        if (pages_have(&replaced, page)) {
+            program_learned(&next, page * page_words, end);
+            slots_page_done(&device.slots, page);
+        }
+    }
+    for (uint32_t word = 0; word < words; word++) {
+        if (spare[word] != learned_word(&next, word)) {
+            return refuse(STATUS_FLASH_FAILED, 0, 4 * word, 0);
+        }
+    }
+    blake2s((const uint8_t *)spare, 4 * words, digest);
+    refusal_t refusal = slots_commit(&device.slots, 4 * words, digest, RECORD_FLAG_LEARNED);
     model_reset(&device.model);
     if (refusal.status == STATUS_OK) {
         put_model();
@@ -495,9 +589,14 @@ refusal_t messages_carry_out(const request_t *request)
         return refusal.status == STATUS_OK ? rollback() : refusal;
     case MESSAGE_ECHO:
         return echo(request);
+    case MESSAGE_BAUD:
+        refusal = expect_length(request, BAUD_REQUEST_LENGTH);
+        return refusal.status == STATUS_OK ? baud(request) : refusal;
+    case MESSAGE_PAGES:
+        refusal = expect_length(request, PAGES_REQUEST_LENGTH);
+        return refusal.status == STATUS_OK ? pages(request) : refusal;
     case MESSAGE_FLASH_BEGIN:
-        refusal = expect_length(request, FLASH_BEGIN_REQUEST_LENGTH);
-        return refusal.status == STATUS_OK ? flash_begin(request) : refusal;
+        return flash_begin(request);
     case MESSAGE_FLASH_DATA:
         return flash_data(request);
     case MESSAGE_FLASH_COMMIT:
@@ -532,8 +631,15 @@ refusal_t messages_carry_out(const request_t *request)
 
 void messages_repeat_credit(const request_t *request)
 {
-    if (device.receiving_image) {
-        reply_aside(request, STATUS_OK, device.image_next, credit_limit());
+    if (device.incoming.open) {
+        reply_aside(request, STATUS_OK, device.incoming.next, credit_limit());
+    }
+}
+
+void messages_idle(void)
+{
+    if (device.incoming.open) {
+        incoming_digest_step(&device.incoming, &device.slots);
     }
 }
 

@@ -15,4 +15,7 @@ refusal_t messages_carry_out(const request_t *request);
 /* While an image comes in, answer a frame that could not be read with the credit. */
 void messages_repeat_credit(const request_t *request);
 
+/* Go on a little with work that can wait; to be called while no byte waits. */
+void messages_idle(void);
+
 #endif

@@ -4,6 +4,13 @@
 #include "frame.h"
 #include "messages.h"
 #include "reply.h"
+#include "uart.h"
+
+/* Bytes that are decoded between two looks at the UART: on the slowest core and at the highest rate fewer than six
+   arrive meanwhile. */
+#define PIECE_BYTES 32u
+/* After so long a silence at a higher rate the laptop cannot be there any more. */
+#define SILENCE_MS 500u
 
 static struct {
     uint16_t session;      /* 0 for none */
@@ -11,6 +18,7 @@ static struct {
     uint8_t answered_type; /* of the last request that may be carried out once only; 0 for none */
     uint16_t answered_sequence;
     bool answer_is_kept; /* whether its reply is still there */
+    bool is_fast;        /* the UART has another rate than HELLO's */
 
     frame_decoder_t frame;
     uint32_t rx[(FRAME_PADDING + FRAME_BYTES + 3) / 4]; /* its bytes */
@@ -19,7 +27,13 @@ static struct {
 /* These do no harm when repeated; all others are carried out at most once. */
 static bool is_repeatable(uint8_t type)
 {
-    return type == MESSAGE_HELLO || type == MESSAGE_FLASH_DATA || type == MESSAGE_READ;
+    return type == MESSAGE_HELLO || type == MESSAGE_BAUD || type == MESSAGE_FLASH_DATA || type == MESSAGE_READ;
+}
+
+static void set_rate(uint32_t baud)
+{
+    link.is_fast = baud != UART_BAUD;
+    uart_set_rate(baud);
 }
 
 static void handle(const request_t *request)
@@ -50,6 +64,9 @@ static void handle(const request_t *request)
         link.answer_is_kept = true;
     }
     reply_transmit();
+    if (request->type == MESSAGE_BAUD && refusal.status == STATUS_OK) {
+        set_rate(load_u32(request->payload));
+    }
 }
 
 /* A frame that cannot be read: perhaps the one that the laptop waits for. */
@@ -74,6 +91,9 @@ static void handle_frame(const frame_decoder_t *frame)
     request.payload = frame->bytes + FRAME_HEADER_LENGTH;
     request.length = frame->length - FRAME_HEADER_LENGTH - FRAME_CRC_BYTES;
     handle(&request);
+    if (link.is_fast) {
+        board_alarm_set(SILENCE_MS);
+    }
 }
 
 void protocol_boot(void)
@@ -84,12 +104,27 @@ void protocol_boot(void)
     messages_boot();
 }
 
-void protocol_receive(uint8_t byte)
+void protocol_go_on(void)
 {
-    if (byte != 0) {
-        frame_decoder_take(&link.frame, byte);
+    const uint8_t *bytes;
+    uart_poll();
+    uint32_t count = uart_waiting(&bytes);
+    if (count == 0) {
+        messages_idle();
+        if (link.is_fast && board_alarm_rings()) {
+            set_rate(UART_BAUD);
+        }
         return;
     }
+    if (count > PIECE_BYTES) {
+        count = PIECE_BYTES;
+    }
+    uint32_t taken = frame_decoder_take(&link.frame, bytes, count);
+    if (taken == count) {
+        uart_drop(count);
+        return;
+    }
+    uart_drop(taken + 1);       /* the delimiter */
     if (link.frame.code != 0) { /* an empty frame is only a delimiter more */
         handle_frame(&link.frame);
     }

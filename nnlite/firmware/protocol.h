@@ -7,7 +7,8 @@
 /* Choose the model that serves. */
 void protocol_boot(void);
 
-/* Take one received byte; when it completes a frame, carry it out and answer. */
-void protocol_receive(uint8_t byte);
+/* Take some of what was received; when that completes a frame, carry it out and answer. To be called again and again.
+ */
+void protocol_go_on(void);
 
 #endif

@@ -4,6 +4,10 @@
 #include "frame.h"
 #include "uart.h"
 
+/* A reply is made while the one before it is on the line: between two looks at the UART on the slowest core and at the
+   highest rate, no more than a byte is sent. */
+#define PIECE_BYTES 16u
+
 static struct {
     refusal_t last_refusal;
     uint32_t length; /* of the payload */
@@ -39,8 +43,14 @@ void reply_put_u32(uint32_t value)
 
 void reply_put_bytes(const uint8_t *bytes, uint32_t length)
 {
-    copy_bytes(reply_payload() + reply.length, bytes, length);
-    reply.length += length;
+    while (length != 0) {
+        uint32_t piece = length < PIECE_BYTES ? length : PIECE_BYTES;
+        copy_bytes(reply_payload() + reply.length, bytes, piece);
+        reply.length += piece;
+        bytes += piece;
+        length -= piece;
+        uart_poll();
+    }
 }
 
 static void put_header(uint8_t *frame, const request_t *request)
@@ -61,7 +71,12 @@ void reply_begin(const request_t *request)
 /* `frame` has room for the CRC-32 behind its `length` bytes. */
 static void transmit(uint8_t *frame, uint32_t length)
 {
-    store_u32(frame + length, frame_crc32(0, frame, length));
+    uint32_t crc = 0;
+    for (uint32_t done = 0; done < length; done += PIECE_BYTES) {
+        crc = frame_crc32(crc, frame + done, length - done < PIECE_BYTES ? length - done : PIECE_BYTES);
+        uart_poll();
+    }
+    store_u32(frame + length, crc);
     length += FRAME_CRC_BYTES;
     uint32_t at = 0;
     for (;;) {

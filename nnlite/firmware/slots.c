@@ -3,10 +3,9 @@
 #include "blake2s.h"
 #include "board.h"
 #include "bytes.h"
+#include "flash.h"
 #include "frame.h"
-#include "uart.h"
-
-#define ERASED 0xFFFFFFFFu
+#include "journal.h"
 
 STATIC_ASSERT(offsetof(slot_record_t, erase_count) + 4 == RECORD_LENGTH, record_fields);
 STATIC_ASSERT(offsetof(slot_record_t, crc) == RECORD_CRC_OFFSET, record_crc);
@@ -43,26 +42,34 @@ static bool same_digest(const uint32_t a[8], const uint32_t b[8])
     return difference == 0;
 }
 
-/* Every check of the boot rule, cheapest first. */
-static uint8_t slot_state(unsigned slot, image_t *image)
+/* The checks of the boot rule that need the record only, cheapest first. */
+static uint8_t record_state(unsigned slot)
 {
     const slot_record_t *record = slots_record(slot);
-    uint32_t digest[8];
-    if (record->magic == ERASED) {
+    if (record->magic == FLASH_ERASED) {
         return SLOT_STATE_EMPTY;
     }
     if (record->magic != RECORD_MAGIC || record->format != RECORD_FORMAT) {
         return SLOT_STATE_FOREIGN;
     }
-    if (record->commit == ERASED) {
+    if (record->commit == FLASH_ERASED) {
         return SLOT_STATE_UNCOMMITTED;
     }
     if (record->commit != RECORD_COMMIT || frame_crc32(0, (const uint8_t *)record, RECORD_CRC_OFFSET) != record->crc ||
         record->length > SLOT_IMAGE_BYTES) {
         return SLOT_STATE_BROKEN;
     }
-    if (record->retired != ERASED) {
-        return SLOT_STATE_RETIRED;
+    return record->retired == FLASH_ERASED ? SLOT_STATE_VALID : SLOT_STATE_RETIRED;
+}
+
+/* All checks of the boot rule. */
+static uint8_t slot_state(unsigned slot, image_t *image)
+{
+    const slot_record_t *record = slots_record(slot);
+    uint32_t digest[8];
+    uint8_t state = record_state(slot);
+    if (state != SLOT_STATE_VALID) {
+        return state;
     }
     if (image_parse(slots_image(slot), record->length, image) != 0) {
         return SLOT_STATE_BROKEN;
@@ -71,29 +78,39 @@ static uint8_t slot_state(unsigned slot, image_t *image)
     return same_digest(digest, record->digest) ? SLOT_STATE_VALID : SLOT_STATE_BROKEN;
 }
 
+/* What a slot says of itself, once its state is known. */
+static void read_info(slots_t *slots, unsigned slot, uint8_t state)
+{
+    const slot_record_t *record = slots_record(slot);
+    const journal_t *journal = journal_at(slot_address(slot));
+    slot_info_t *info = &slots->info[slot];
+    bool readable = state == SLOT_STATE_VALID || state == SLOT_STATE_RETIRED;
+    info->state = state;
+    info->flags = readable ? record->flags : 0;
+    info->generation = readable ? record->generation : 0;
+    info->length = readable ? record->length : 0;
+    info->erase_count = readable ? record->erase_count : journal_holds(journal) ? journal->head.erase_count : 0;
+}
+
 void slots_boot(slots_t *slots)
 {
     slots->active = NO_SLOT;
     slots->on_trial = false;
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
-        const slot_record_t *record = slots_record(slot);
         slot_info_t *info = &slots->info[slot];
         image_t image;
-        info->state = slot_state(slot, &image);
-        bool readable = info->state == SLOT_STATE_VALID || info->state == SLOT_STATE_RETIRED;
-        info->flags = readable ? record->flags : 0;
-        info->generation = readable ? record->generation : 0;
-        info->length = readable ? record->length : 0;
-        /* A cut during erasing takes the count with it; the slots take turns, so the other's is close. */
-        info->erase_count = readable ? record->erase_count : slots->info[0].erase_count * slot;
+        read_info(slots, slot, slot_state(slot, &image));
         if (info->state == SLOT_STATE_VALID &&
             (slots->active == NO_SLOT || info->generation > slots->info[slots->active].generation)) {
             slots->active = (uint8_t)slot;
             slots->model = image;
         }
     }
-    if (slots->info[0].erase_count == 0) {
-        slots->info[0].erase_count = slots->info[1].erase_count;
+    /* A cut during erasing takes the count with it; the slots take turns, so the other's is close. */
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        if (slots->info[slot].erase_count == 0) {
+            slots->info[slot].erase_count = slots->info[1 - slot].erase_count;
+        }
     }
 }
 
@@ -105,35 +122,45 @@ unsigned slots_spare(const slots_t *slots)
     return slots->active == 0 ? 1 : 0;
 }
 
-void slots_erase_spare(slots_t *slots, uint32_t length)
+bool slots_page_is_whole(const slots_t *slots, uint32_t page)
+{
+    return !journal_page_is_torn(journal_at(slot_address(slots_spare(slots))), page);
+}
+
+void slots_erase_spare(slots_t *slots, const pages_t *pages)
 {
     unsigned spare = slots_spare(slots);
+    uint32_t address = slot_address(spare);
     slot_info_t *info = &slots->info[spare];
-    board_flash_erase_page(slot_address(spare));
+    pages_t erased = {{0}};
     info->state = SLOT_STATE_EMPTY;
     info->length = 0;
     info->flags = 0;
     info->erase_count++;
-    for (uint32_t offset = 0; offset < length; offset += PAGE_BYTES) {
-        board_flash_erase_page(image_address(spare) + offset);
+    /* While the old journal still says that they are torn. */
+    for (uint32_t page = 0; page < IMAGE_PAGES; page++) {
+        if (!slots_page_is_whole(slots, page)) {
+            board_flash_erase_page(image_address(spare) + page * PAGE_BYTES);
+            pages_add(&erased, page);
+        }
+    }
+    board_flash_erase_page(address);
+    journal_begin(address, info->erase_count, pages);
+    for (uint32_t page = 0; page < IMAGE_PAGES; page++) {
+        if (pages_have(pages, page) && !pages_have(&erased, page)) {
+            board_flash_erase_page(image_address(spare) + page * PAGE_BYTES);
+        }
     }
 }
 
-/* An erased word stays as it is: programming it would change nothing and wear it. */
-static void program_word(uint32_t address, uint32_t value)
+void slots_program(const slots_t *slots, uint32_t offset, const uint32_t *words, uint32_t count, blake2s_t *digest)
 {
-    if (value != ERASED) {
-        board_flash_write_word(address, value);
-    }
+    flash_write(image_address(slots_spare(slots)) + offset, words, count, digest);
 }
 
-void slots_program(const slots_t *slots, uint32_t offset, const uint8_t *bytes, uint32_t length)
+void slots_page_done(const slots_t *slots, uint32_t page)
 {
-    uint32_t address = image_address(slots_spare(slots)) + offset;
-    for (uint32_t i = 0; i < length; i += 4) {
-        program_word(address + i, load_u32(bytes + i));
-        uart_poll();
-    }
+    journal_page_done(slot_address(slots_spare(slots)), page);
 }
 
 static uint32_t highest_generation(const slots_t *slots)
@@ -143,14 +170,9 @@ static uint32_t highest_generation(const slots_t *slots)
     return a > b ? a : b;
 }
 
-/* Is the image in a slot the one announced, and can it run here? */
-static refusal_t check_image(unsigned slot, uint32_t length, const uint32_t digest[8], image_t *image)
+/* Is the image in a slot one that can run here? */
+static refusal_t check_image(unsigned slot, uint32_t length, image_t *image)
 {
-    uint32_t read_back[8];
-    blake2s(slots_image(slot), length, read_back);
-    if (!same_digest(read_back, digest)) {
-        return refuse(STATUS_BAD_DIGEST, 0, 0, 0);
-    }
     uint8_t fault = image_parse(slots_image(slot), length, image);
     if (fault != 0) {
         return refuse(STATUS_BAD_IMAGE, fault, 0, 0);
@@ -161,11 +183,11 @@ static refusal_t check_image(unsigned slot, uint32_t length, const uint32_t dige
     return accept();
 }
 
-refusal_t slots_try(slots_t *slots, uint32_t length, const uint32_t digest[8])
+refusal_t slots_try(slots_t *slots, uint32_t length)
 {
     unsigned spare = slots_spare(slots);
     image_t image;
-    refusal_t refusal = check_image(spare, length, digest, &image);
+    refusal_t refusal = check_image(spare, length, &image);
     if (refusal.status == STATUS_OK) {
         slots->active = (uint8_t)spare;
         slots->on_trial = true;
@@ -184,13 +206,13 @@ refusal_t slots_commit(slots_t *slots, uint32_t length, const uint32_t digest[8]
         uint32_t words[RECORD_BYTES / 4];
     } next;
 
-    refusal_t refusal = check_image(spare, length, digest, &image);
+    refusal_t refusal = check_image(spare, length, &image);
     if (refusal.status != STATUS_OK) {
         return refusal;
     }
 
     for (unsigned i = 0; i < RECORD_BYTES / 4; i++) {
-        next.words[i] = ERASED;
+        next.words[i] = FLASH_ERASED;
     }
     next.record.magic = RECORD_MAGIC;
     next.record.format = RECORD_FORMAT;
@@ -200,31 +222,39 @@ refusal_t slots_commit(slots_t *slots, uint32_t length, const uint32_t digest[8]
     copy_bytes((uint8_t *)next.record.digest, (const uint8_t *)digest, DIGEST_BYTES);
     next.record.erase_count = slots->info[spare].erase_count;
     next.record.crc = frame_crc32(0, (const uint8_t *)&next, RECORD_CRC_OFFSET);
-    for (uint32_t i = 0; i < RECORD_COMMIT_OFFSET / 4; i++) {
-        program_word(slot_address(spare) + 4 * i, next.words[i]);
-    }
-    board_flash_write_word(slot_address(spare) + RECORD_COMMIT_OFFSET, RECORD_COMMIT);
+    flash_write(slot_address(spare), next.words, RECORD_COMMIT_OFFSET / 4, 0);
+    next.record.commit = RECORD_COMMIT;
+    flash_write(slot_address(spare) + RECORD_COMMIT_OFFSET, &next.record.commit, 1, 0);
 
-    slots_boot(slots); /* the rule that a restart would follow decides, not what was meant */
-    if (slots->active != spare) {
+    /* What flash holds decides, not what was meant: a restart would follow the same rule. */
+    read_info(slots, spare, record_state(spare));
+    if (slots->info[spare].state != SLOT_STATE_VALID || !same_digest(slots_record(spare)->digest, digest)) {
         return refuse(STATUS_FLASH_FAILED, 0, slot_address(spare), 0);
     }
+    slots->active = (uint8_t)spare;
+    slots->model = image;
     return accept();
 }
 
 refusal_t slots_rollback(slots_t *slots)
 {
+    const uint32_t retired = 0;
+    image_t image;
     if (slots->active == NO_SLOT) {
         return refuse(STATUS_NO_MODEL, 0, 0, 0);
     }
     unsigned retiring = slots->active;
-    if (slots->info[slots_spare(slots)].state != SLOT_STATE_VALID) {
+    unsigned other = slots_spare(slots);
+    read_info(slots, other, slot_state(other, &image)); /* anew: after this there is no way back */
+    if (slots->info[other].state != SLOT_STATE_VALID) {
         return refuse(STATUS_NO_OTHER_MODEL, 0, 0, 0);
     }
-    board_flash_write_word(slot_address(retiring) + RECORD_RETIRED_OFFSET, 0);
-    slots_boot(slots);
-    if (slots->active == retiring || slots->active == NO_SLOT) {
+    flash_write(slot_address(retiring) + RECORD_RETIRED_OFFSET, &retired, 1, 0);
+    read_info(slots, retiring, record_state(retiring));
+    if (slots->info[retiring].state == SLOT_STATE_VALID) {
         return refuse(STATUS_FLASH_FAILED, 0, slot_address(retiring), 0);
     }
+    slots->active = (uint8_t)other;
+    slots->model = image;
     return accept();
 }

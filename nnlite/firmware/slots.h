@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "blake2s.h"
 #include "image.h"
+#include "pages.h"
 #include "refusal.h"
 
 #define SLOT_COUNT 2u
@@ -51,19 +53,25 @@ const uint8_t *slots_image(unsigned slot);
 /* The slot that may be written: never the one with the model that a restart would choose. */
 unsigned slots_spare(const slots_t *slots);
 
-/* Erase the spare slot's record page, then the pages of an image of `length` bytes. */
-void slots_erase_spare(slots_t *slots, uint32_t length);
+/* Whether a page of the spare slot's image holds what was written there; else a cut has left it torn. */
+bool slots_page_is_whole(const slots_t *slots, uint32_t page);
 
-/* Program `length` bytes (a multiple of 4) of the spare slot's image; the UART is emptied meanwhile. */
-void slots_program(const slots_t *slots, uint32_t offset, const uint8_t *bytes, uint32_t length);
+/* Erase the spare slot's record page and these pages of its image, and any that is torn; from now on they are torn
+   until slots_page_done. */
+void slots_erase_spare(slots_t *slots, const pages_t *pages);
 
-/* Read the spare slot back, check it, and make it the one that serves: record first, commit word last.
-   When it is refused, the old model serves on. */
+/* Program words of the spare slot's image, `offset` in bytes; what goes on meanwhile: see flash_write. */
+void slots_program(const slots_t *slots, uint32_t offset, const uint32_t *words, uint32_t count, blake2s_t *digest);
+
+/* All of a page is programmed. */
+void slots_page_done(const slots_t *slots, uint32_t page);
+
+/* Check the image in the spare slot, whose digest is known to be right, and make it the one that serves: record first,
+   commit word last. When it is refused, the old model serves on. */
 refusal_t slots_commit(slots_t *slots, uint32_t length, const uint32_t digest[8], uint16_t flags);
 
-/* Read the spare slot back, check it, and let it serve without a record. When it is refused, the old model serves
-   on. */
-refusal_t slots_try(slots_t *slots, uint32_t length, const uint32_t digest[8]);
+/* The same without a record. */
+refusal_t slots_try(slots_t *slots, uint32_t length);
 
 /* Retire the model that serves; the other slot's takes its place. */
 refusal_t slots_rollback(slots_t *slots);

@@ -1,20 +1,21 @@
-/* The receive buffer between the board's FIFO of a few bytes and the protocol. */
+/* The bytes between the board's UART, which holds a few, and the protocol. */
 #ifndef NNLITE_UART_H
 #define NNLITE_UART_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-/* Empty the FIFO into the buffer. To be called at least every few byte times while bytes may arrive. */
+/* Take what the UART has received, and hand it the next byte to send. To be called at least every few byte times
+   while bytes may arrive. */
 void uart_poll(void);
 
-/* Next received byte; false when there is none. */
-bool uart_get(uint8_t *byte);
+/* How many received bytes wait, as far as they lie side by side, and where; they stay until uart_drop takes them. */
+uint32_t uart_waiting(const uint8_t **bytes);
+void uart_drop(uint32_t count);
 
-/* Whether a received byte waits. */
-bool uart_available(void);
-
-/* Send one byte, polling meanwhile. */
+/* Send one byte. Returns when it is in the buffer: uart_poll sends it. */
 void uart_put(uint8_t byte);
+
+/* Send all that waits, then go on at another rate. */
+void uart_set_rate(uint32_t baud);
 
 #endif

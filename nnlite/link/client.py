@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import struct
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,9 +18,9 @@ from nnlite.errors import DeviceTimeoutError, NNLiteError
 from nnlite.link import protocol, wire
 from nnlite.link.frame import DELIMITER, Frame, FrameDecoder, encode_frame, encoded_frame_bytes
 from nnlite.link.port import Port
-from nnlite.link.protocol import Hello, LearnReply, LearnSettings, ModelReply, Refusal, RunReply
+from nnlite.link.protocol import Hello, LearnReply, LearnSettings, ModelReply, Page, Refusal, RunReply
 from nnlite.link.refusal import refusal_error
-from nnlite.link.timing import ATTEMPTS, PATIENCE_SECONDS, Timing, line_seconds
+from nnlite.link.timing import ATTEMPTS, BAUD, PATIENCE_SECONDS, SILENCE_SECONDS, Timing, line_seconds
 from nnlite.link.transfer import FlashTransfer, ReadTransfer, StreamFrame
 from nnlite.link.trouble import vanished
 from nnlite.link.wire import CommitFlag, LearnFlag, Message, Region, RunFlag
@@ -33,6 +34,12 @@ Progress = Callable[[int, int], None]
 _PAYLOAD_LIMIT = 4096
 #: after them another model serves
 _SWITCHES = (Message.FLASH_COMMIT, Message.LEARN_COMMIT, Message.ROLLBACK)
+#: after so many attempts at a higher rate it is the rate that is doubted
+_PATIENT_ATTEMPTS = 2
+#: how often in a row a window may be sent without the device getting on
+_STALLS = 20
+#: of line time at the rate of HELLO: below it asking for another rate takes longer than it saves
+_WORTH_SECONDS = 1.0
 _WORD_BYTES = 4
 _CREDIT_BYTES = struct.calcsize(wire.FLASH_CREDIT_REPLY)
 _MODEL_BYTES = struct.calcsize(wire.MODEL_REPLY)
@@ -86,6 +93,9 @@ class Client:
         self._statistics = Statistics()
         self._timing = Timing(1, 1, 0, 0, 1)
         self._payload_bytes = 0
+        self._slot_pages = 0
+        self._rate = BAUD
+        self._fast_rate: int | None = None
 
     @property
     def statistics(self) -> Statistics:
@@ -124,11 +134,14 @@ class Client:
     def hello(self, attempts: int = ATTEMPTS) -> Hello:
         """Open a new session. The device drops whatever the last one left half done."""
         self._settle()
+        self._set_rate(BAUD)
         self._session = 1 + self._draw(0xFFFF)
         body = self._request(Message.HELLO, protocol.hello_request(), attempts=attempts)
         hello = protocol.decode_hello(body)
         self._payload_bytes = min(hello.payload_bytes, _PAYLOAD_LIMIT)
         self._timing = Timing.of(hello)
+        self._slot_pages = hello.slot_image_bytes // hello.page_bytes
+        self._fast_rate = max(hello.baud_rates) if max(hello.baud_rates, default=BAUD) > BAUD else None
         return hello
 
     def listen(self) -> None:
@@ -148,22 +161,33 @@ class Client:
         return self._model_request(Message.ROLLBACK, self._timing.verify_seconds())
 
     def flash(self, image: bytes, digest: bytes, progress: Progress | None = None, trial: bool = False) -> ModelReply:
-        """Send an image into the slot that does not serve, and commit it, or let it serve until the next HELLO."""
+        """Put an image into the slot that does not serve, and commit it, or let it serve until the next HELLO.
+
+        Only the pages that differ from what lies there are sent: all of them into an empty slot, the missing ones after
+        a cut, the changed ones of another version of a network.
+        """
         size = len(image)
-        request = protocol.flash_begin_request(size, digest)
-        body = self._request(Message.FLASH_BEGIN, request, self._timing.erase_seconds(size), _CREDIT_BYTES)
+        self._raise_rate(size)
+        sent = self._pages_to_send(image)
+        work = self._timing.erase_seconds(sum(sent) + self._slot_pages - len(sent))
+        request = protocol.flash_begin_request(size, digest, sent)
+        body = self._request(Message.FLASH_BEGIN, request, work, _CREDIT_BYTES)
+        pages = self._pages(image)
+        stream = b"".join(page for page, is_sent in zip(pages, sent, strict=True) if is_sent)
         block_bytes = self._payload_bytes - struct.calcsize(wire.FLASH_DATA_HEADER)
         credit = protocol.decode_credit(Message.FLASH_BEGIN, body)
-        self._send_image(image, FlashTransfer(size, block_bytes, credit), progress)
+        self._send_stream(stream, FlashTransfer(len(stream), block_bytes, credit), progress, size)
         flags = CommitFlag.TRIAL if trial else 0
         reply = self._model_request(Message.FLASH_COMMIT, self._timing.commit_seconds(size), flags)
         self._timing = replace(self._timing, slot_bytes=max(size, self._timing.slot_bytes))
+        self._lower_rate()
         return reply
 
     def read(self, region: Region, offset: int, length: int, progress: Progress | None = None) -> bytes:
         """Bytes of the serving image or of the last row's outputs."""
         transfer = ReadTransfer(offset, length)
         attempts = 0
+        self._raise_rate(length)
         while (gap := transfer.gap()) is not None:
             if attempts == ATTEMPTS:
                 raise _silent(Message.READ)
@@ -172,6 +196,9 @@ class Client:
             before = transfer.received
             self._read_gap(region, gap, transfer, progress)
             attempts = 0 if transfer.received > before else attempts + 1
+            if attempts == _PATIENT_ATTEMPTS:
+                self._fall_back()
+        self._lower_rate()
         return transfer.data
 
     def run(self, frame: StreamFrame, probabilities: bool, outputs: int, work_seconds: float) -> RunReply:
@@ -261,18 +288,80 @@ class Client:
             self._await(*self._unanswered, 0)
             self._unanswered = None
 
+    # ---- the rate
+
+    def _raise_rate(self, size: int) -> None:
+        """Speak faster for so many bytes, where that is worth the asking and both ends can."""
+        if self._fast_rate is None or line_seconds(size) < _WORTH_SECONDS:
+            return
+        try:
+            self._request(Message.BAUD, protocol.baud_request(self._fast_rate), attempts=_PATIENT_ATTEMPTS)
+            self._set_rate(self._fast_rate)
+            self._request(Message.ECHO, b"", attempts=1)
+        except DeviceTimeoutError:
+            # This line does not carry it, or the answer was lost. The device comes back by itself.
+            self._fast_rate = None
+            self._fall_back()
+
+    def _lower_rate(self) -> None:
+        """Back to the rate of HELLO, which whoever comes next begins with."""
+        if self._rate == BAUD:
+            return
+        try:
+            self._request(Message.BAUD, protocol.baud_request(BAUD), attempts=1)
+            self._set_rate(BAUD)
+        except DeviceTimeoutError:
+            self._fall_back()
+
+    def _fall_back(self) -> None:
+        """After silence at a higher rate: the device goes back to that of HELLO after half a second of it."""
+        deadline = self._clock() + SILENCE_SECONDS
+        while self._clock() < deadline:
+            self._receive(0)
+        self._set_rate(BAUD)
+
+    def _set_rate(self, rate: int) -> None:
+        if rate != self._rate:
+            self._rate = self._port.baudrate = rate
+            self._decoder = FrameDecoder(_PAYLOAD_LIMIT)
+            self._line_is_clean = False
+
     # ---- windows
 
-    def _send_image(self, image: bytes, transfer: FlashTransfer, progress: Progress | None) -> None:
+    def _pages(self, image: bytes) -> list[bytes]:
+        size = self._timing.page_bytes
+        return [image[at : at + size] for at in range(0, len(image), size)]
+
+    def _pages_to_send(self, image: bytes) -> list[bool]:
+        """For each page of an image, whether the slot that does not serve holds something else there."""
+        pages = self._pages(image)
+        if len(pages) > self._slot_pages:
+            return [True] * len(pages)  # the device says how large it may be
+        entry = struct.calcsize(wire.PAGES_ENTRY)
+        at_once = (self._payload_bytes - protocol.REPLY_HEADER_BYTES) // entry
+        there: list[Page] = []
+        for first in range(0, len(pages), at_once):
+            count = min(at_once, len(pages) - first)
+            request = protocol.pages_request(first, count)
+            body = self._request(Message.PAGES, request, self._timing.pages_seconds(count), count * entry)
+            there += protocol.decode_pages(body, count)
+        erased = b"\xff" * self._timing.page_bytes
+        return [
+            not old.whole or old.crc != zlib.crc32(new + erased[len(new) :])
+            for old, new in zip(there, pages, strict=True)
+        ]
+
+    def _send_stream(self, stream: bytes, transfer: FlashTransfer, progress: Progress | None, size: int) -> None:
+        """`progress` counts the pages that lie there already as sent."""
         deadline = self._clock() + PATIENCE_SECONDS
         while not transfer.done:
-            if transfer.stalls == ATTEMPTS:
+            if transfer.stalls == _STALLS:
                 raise _silent(Message.FLASH_DATA)
             while (block := transfer.next_block()) is not None:
                 if block.again:
                     self._count(retransmissions=1)
                     self._line_is_clean = False
-                payload = protocol.flash_data_request(block.offset, image[block.offset : block.end])
+                payload = protocol.flash_data_request(block.offset, stream[block.offset : block.end])
                 frame = self._next_frame(Message.FLASH_DATA, payload)
                 self._send(frame)
                 transfer.sent(block, frame.sequence)
@@ -285,9 +374,11 @@ class Client:
                     deadline = self._flash_deadline(transfer)
             if self._clock() >= deadline:
                 transfer.silence()
+                if self._rate != BAUD and transfer.stalls >= _PATIENT_ATTEMPTS:
+                    self._fall_back()
                 deadline = self._clock() + PATIENCE_SECONDS
             if progress is not None and transfer.acknowledged > before:
-                progress(transfer.acknowledged, len(image))
+                progress(size - len(stream) + transfer.acknowledged, size)
 
     def _flash_deadline(self, transfer: FlashTransfer) -> float:
         on_the_line = transfer.unanswered * self._payload_bytes

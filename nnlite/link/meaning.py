@@ -52,8 +52,26 @@ def _hello_request(payload: bytes) -> str:
 
 
 def _flash_begin(payload: bytes) -> str:
-    length, digest = struct.unpack(wire.FLASH_BEGIN_REQUEST, payload)
-    return f"an image of {length:,} bytes, digest {digest.hex()[:16]}..."
+    length, digest = struct.unpack_from(wire.FLASH_BEGIN_HEADER, payload)
+    bits = payload[struct.calcsize(wire.FLASH_BEGIN_HEADER) :]
+    pages = int.from_bytes(bits, "little").bit_count()
+    return f"an image of {length:,} bytes, digest {digest.hex()[:16]}..., {pages} pages to come"
+
+
+def _baud(payload: bytes) -> str:
+    (rate,) = struct.unpack(wire.BAUD_REQUEST, payload)
+    return f"{rate:,} baud from now on"
+
+
+def _pages_request(payload: bytes) -> str:
+    first, count = struct.unpack(wire.PAGES_REQUEST, payload)
+    return f"pages {first:,} to {first + count:,}"
+
+
+def _pages(body: bytes) -> str:
+    pages = protocol.decode_pages(body, len(body) // struct.calcsize(wire.PAGES_ENTRY))
+    torn = sum(not page.whole for page in pages)
+    return f"{len(pages)} pages, {torn} torn"
 
 
 def _flash_data(payload: bytes) -> str:
@@ -128,6 +146,8 @@ def _arena(body: bytes) -> str:
 _REQUESTS: dict[Message, Callable[[bytes], str]] = {
     Message.HELLO: _hello_request,
     Message.ECHO: _bytes,
+    Message.BAUD: _baud,
+    Message.PAGES: _pages_request,
     Message.FLASH_BEGIN: _flash_begin,
     Message.FLASH_DATA: _flash_data,
     Message.RUN: _stream,
@@ -141,6 +161,8 @@ _REPLIES: dict[Message, Callable[[bytes], str]] = {
     Message.VERIFY: _model,
     Message.ROLLBACK: _model,
     Message.ECHO: _bytes,
+    Message.BAUD: _nothing,
+    Message.PAGES: _pages,
     Message.FLASH_BEGIN: _credit,
     Message.FLASH_DATA: _credit,
     Message.FLASH_COMMIT: _model,

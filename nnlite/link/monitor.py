@@ -135,6 +135,15 @@ class Tap:
         self._start = self._heard = self.clock()
         self._sent, self._received = Splitter("sent"), Splitter("received")
 
+    @property
+    def baudrate(self) -> int:
+        """The port's."""
+        return self._port.baudrate
+
+    @baudrate.setter
+    def baudrate(self, baud: int) -> None:
+        self._port.baudrate = baud
+
     def read(self, size: int, /) -> bytes:
         """As the port's. A long silence ends whatever had no end."""
         data = self._port.read(size)

@@ -30,6 +30,8 @@ class Port(Protocol):
     """What a client needs of a port; pyserial's are such. One with `clock()` (seconds) is asked for the time, one with
     `draw(below)` for random numbers."""
 
+    baudrate: int
+
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes; fewer when none came for a short while."""
 

@@ -7,7 +7,7 @@ No I/O and no state. What a refusal means to the user is `nnlite.link.refusal`'s
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,17 +22,20 @@ __all__ = [
     "LearnReply",
     "LearnSettings",
     "ModelReply",
+    "Page",
     "ReadReply",
     "Refusal",
     "RunReply",
     "Slot",
     "Times",
+    "baud_request",
     "decode_credit",
     "decode_hello",
     "decode_learn",
     "decode_learn_begin",
     "decode_model",
     "decode_nothing",
+    "decode_pages",
     "decode_read",
     "decode_reply",
     "decode_run",
@@ -41,6 +44,7 @@ __all__ = [
     "hello_request",
     "learn_begin_request",
     "learn_rate_request",
+    "pages_request",
     "read_request",
     "stream_request",
 ]
@@ -101,10 +105,11 @@ class Hello:
     clock_hz : of its CPU.
     active_slot : index of the slot that serves, or None.
     slots : both slots.
-    baud_rates : that it can be spoken to at.
+    baud_rates : that it can be spoken to at; HELLO's first.
     last_error : status and detail of the last refusal since power-up.
     tick_hz : rate of the counter that it measures its own work with.
     simulated : whether it says that it is no real board.
+    uptime_seconds : since power-up or reset.
     """
 
     protocol: tuple[int, int]
@@ -125,6 +130,7 @@ class Hello:
     last_error: tuple[int, int]
     tick_hz: int
     simulated: bool
+    uptime_seconds: int
 
     @property
     def serving(self) -> Slot | None:
@@ -148,6 +154,14 @@ class ModelReply:
     generation: int
     length: int
     digest: bytes
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the slot that does not serve: its CRC-32; not `whole` when a cut has left it torn."""
+
+    whole: bool
+    crc: int
 
 
 @dataclass(frozen=True)
@@ -222,9 +236,20 @@ def hello_request() -> bytes:
     return struct.pack(wire.HELLO_REQUEST, wire.PROTOCOL_VERSION, wire.PROTOCOL_VERSION, 0)
 
 
-def flash_begin_request(length: int, digest: bytes) -> bytes:
-    """Payload of FLASH_BEGIN for an image of `length` bytes."""
-    return struct.pack(wire.FLASH_BEGIN_REQUEST, length, digest)
+def baud_request(rate: int) -> bytes:
+    """Payload of BAUD."""
+    return struct.pack(wire.BAUD_REQUEST, rate)
+
+
+def pages_request(first: int, count: int) -> bytes:
+    """Payload of PAGES."""
+    return struct.pack(wire.PAGES_REQUEST, first, count)
+
+
+def flash_begin_request(length: int, digest: bytes, sent: Sequence[bool]) -> bytes:
+    """Payload of FLASH_BEGIN for an image of `length` bytes; for each page of it, whether it will be sent."""
+    bits = sum(1 << page for page, is_sent in enumerate(sent) if is_sent)
+    return struct.pack(wire.FLASH_BEGIN_HEADER, length, digest) + bits.to_bytes(-(-len(sent) // 8), "little")
 
 
 def flash_data_request(offset: int, data: bytes) -> bytes:
@@ -278,6 +303,14 @@ def decode_reply(message: Message, payload: bytes) -> bytes | Refusal:
 def decode_model(message: Message, body: bytes) -> ModelReply:
     """Body of VERIFY, ROLLBACK and both commits."""
     return ModelReply(*_unpack(wire.MODEL_REPLY, message, body))
+
+
+def decode_pages(body: bytes, count: int) -> list[Page]:
+    """Body of PAGES."""
+    entry = struct.calcsize(wire.PAGES_ENTRY)
+    if len(body) != count * entry:
+        raise _malformed(Message.PAGES, body, str(count * entry))
+    return [Page(bool(whole), crc) for whole, crc in struct.iter_unpack(wire.PAGES_ENTRY, body)]
 
 
 def decode_credit(message: Message, body: bytes) -> Credit:
@@ -367,6 +400,7 @@ def decode_hello(body: bytes) -> Hello:
         last_error=_pair(one(HelloField.LAST_ERROR)),
         tick_hz=count(HelloField.TICK_HZ),
         simulated=bool(integer(HelloField.SIMULATED)),
+        uptime_seconds=integer(HelloField.UPTIME_SECONDS),
     )
 
 

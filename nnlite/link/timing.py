@@ -9,20 +9,24 @@ from dataclasses import dataclass
 
 from nnlite.link.protocol import Hello
 
-__all__ = ["ATTEMPTS", "BAUD", "PATIENCE_SECONDS", "Timing", "line_seconds"]
+__all__ = ["ATTEMPTS", "BAUD", "PATIENCE_SECONDS", "SILENCE_SECONDS", "Timing", "line_seconds"]
 
 #: how long an answer may take beyond the work and the line
 PATIENCE_SECONDS = 0.5
+#: after so long a silence a device is back at the rate of HELLO: its half second, and a tenth for what is on its way
+SILENCE_SECONDS = 0.6
 #: how often a request is sent in all
 ATTEMPTS = 5
 
-#: of the line, 8N1
+#: of HELLO, 8N1
 BAUD = 115_200
 _BITS_PER_BYTE = 10
 #: flash words of both chip families take 41 to 46 us; HELLO does not tell
 _PROGRAM_WORD_SECONDS = 100e-6
 #: BLAKE2s with the reading of both slots' records, per byte of image
 _DIGEST_CYCLES_PER_BYTE = 250
+#: CRC-32 of a page
+_CRC_CYCLES_PER_BYTE = 100
 _CYCLES_PER_MULTIPLY_ACCUMULATE = 700
 _CYCLES_PER_ROW = 20_000
 
@@ -55,9 +59,13 @@ class Timing:
         longest = max((slot.length for slot in hello.slots), default=0)
         return cls(hello.clock_hz, hello.page_bytes, hello.erase_page_us, longest, hello.tick_hz)
 
-    def erase_seconds(self, image_bytes: int) -> float:
-        """The record page and the pages of an image."""
-        return (1 + -(-image_bytes // self.page_bytes)) * self.erase_page_us * 1e-6
+    def pages_seconds(self, pages: int) -> float:
+        """CRC-32 of pages."""
+        return pages * self.page_bytes * _CRC_CYCLES_PER_BYTE / self.clock_hz
+
+    def erase_seconds(self, pages: int) -> float:
+        """The record page and pages of an image."""
+        return (1 + pages) * self.erase_page_us * 1e-6
 
     def program_seconds(self, count: int) -> float:
         """Programming `count` bytes."""
@@ -68,13 +76,13 @@ class Timing:
         return 2 * self._digest_seconds(self.slot_bytes)
 
     def commit_seconds(self, image_bytes: int) -> float:
-        """The new image digested, the record written, and the boot rule applied to both slots."""
-        return self._digest_seconds(2 * image_bytes + self.slot_bytes) + self.program_seconds(256)
+        """The new image digested and checked, and the record written."""
+        return self._digest_seconds(image_bytes) + self.program_seconds(256)
 
     def learn_commit_seconds(self, image_bytes: int) -> float:
         """A commit with all the erasing, programming and comparing before it."""
         return (
-            self.erase_seconds(image_bytes)
+            self.erase_seconds(-(-image_bytes // self.page_bytes))
             + self.program_seconds(image_bytes)
             + self._digest_seconds(image_bytes)
             + self.commit_seconds(image_bytes)

@@ -30,7 +30,7 @@ __all__ = [
     "Status",
 ]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 #: type u8, flags u8, session u16, sequence u16
 FRAME_HEADER = "<BBHH"
@@ -52,9 +52,11 @@ class Message(enum.IntEnum):
     VERIFY = 0x02
     ROLLBACK = 0x03
     ECHO = 0x04
+    BAUD = 0x05
     FLASH_BEGIN = 0x10
     FLASH_DATA = 0x11
     FLASH_COMMIT = 0x12
+    PAGES = 0x13
     RUN = 0x20
     READ = 0x21
     LEARN_BEGIN = 0x30
@@ -182,10 +184,11 @@ class HelloField(enum.IntEnum):
     ERASE_PAGE_US = 13  # u32
     ACTIVE_SLOT = 14  # u8, 255 for none
     SLOT = 15  # once a slot: see SLOT_FIELD
-    BAUD_RATES = 16  # u32 each
+    BAUD_RATES = 16  # u32 each, the first one that of HELLO
     LAST_ERROR = 17  # status u8, detail u8, of this power-up
     TICK_HZ = 18  # u32, of the counter that RUN and LEARN measure with
     SIMULATED = 19  # u8, 1 on a simulated board
+    UPTIME_SECONDS = 20  # u32, since power-up or reset
 
 
 #: index u8, SlotState u8, record flags u16, generation u32, image length u32, erase count u32, digest
@@ -194,9 +197,16 @@ SLOT_FIELD = "<BBHIII32s"
 HELLO_REQUEST = "<BBH"
 #: after the reply header of VERIFY, FLASH_COMMIT, LEARN_COMMIT and ROLLBACK: generation, length, digest
 MODEL_REPLY = "<II32s"
-#: image length u32, BLAKE2s-256 digest of the image
-FLASH_BEGIN_REQUEST = "<I32s"
-#: offset u32; the bytes follow
+#: baud rate u32, from the end of the reply on
+BAUD_REQUEST = "<I"
+#: first page u32, pages u32; of the image in the slot that does not serve
+PAGES_REQUEST = "<II"
+#: for each page: 1 when it is whole, 0 when a cut has left it torn, u8; CRC-32 u32
+PAGES_ENTRY = "<BI"
+#: image length u32, BLAKE2s-256 digest of the image; then a bit for each page of it, the lowest first, in whole bytes:
+#: whether it will be sent
+FLASH_BEGIN_HEADER = "<I32s"
+#: offset u32 in the bytes of the pages that are sent, one page after the other; the bytes follow
 FLASH_DATA_HEADER = "<I"
 #: next expected offset u32, first offset that may not be sent yet u32 (also the reply to FLASH_BEGIN)
 FLASH_CREDIT_REPLY = "<II"

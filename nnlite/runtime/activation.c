@@ -1,13 +1,14 @@
+#include "bits.h"
 #include "nnlite_runtime.h"
+#include "slope.h"
 
-/* Slope of leaky ReLU below 0. */
-#define LEAK 0.01f
-
-/* eq. 20: x_j = max(0, a_j), and +0 for both zeros; NaN stays NaN. */
+/* eq. 20: x_j = max(0, a_j), and +0 for both zeros; NaN stays NaN. By the bits, since a core without floats has no
+   comparison of them, and one with floats must fetch its result: -0 to -inf are 0x80000000 to 0xFF800000. */
 void nn_relu(const float *a, float *out, uint32_t n)
 {
     for (uint32_t j = 0; j < n; j++) {
-        out[j] = a[j] <= 0.0f ? 0.0f : a[j];
+        uint32_t bits = bits_of_float(a[j]);
+        out[j] = float_of_bits(bits - 0x80000000u <= 0x7F800000u ? 0 : bits);
     }
 }
 
@@ -53,18 +54,7 @@ void nn_activate(const float *a, float *out, uint32_t activation, uint32_t n)
     }
 }
 
-/* eq. 21 for each activation: dx / da, from the output x alone. ReLU's x is above 0 where a is, and so is leaky
-   ReLU's; sigmoid x (1 - x); tanh 1 - x^2. */
 float nn_slope(float x, uint32_t activation)
 {
-    switch (activation) {
-    case NN_LEAKY_RELU:
-        return x > 0.0f ? 1.0f : LEAK;
-    case NN_SIGMOID:
-        return x * (1.0f - x);
-    case NN_TANH:
-        return 1.0f - x * x;
-    default:
-        return x > 0.0f ? 1.0f : 0.0f;
-    }
+    return slope_of(x, activation);
 }

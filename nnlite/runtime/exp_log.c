@@ -22,17 +22,24 @@ bool nn_is_finite(float x)
 /* e^x = 2^k e^r with k the integer nearest to x / ln 2, and e^r = 1 + (r + r^2 P(r)). */
 float nn_exp_f32(float x)
 {
-    if (x != x) {
-        return x;
+    uint32_t bits = bits_of_float(x);
+    if ((bits & 0x7FFFFFFFu) == 0) {
+        return 1.0f; /* what follows would give it, too; softmax has one every time */
     }
-    if (x > 0x1.62e42ep+6f) { /* above it the result exceeds the largest float */
-        return float_of_bits(0x7F800000u);
+    bool usual = (bits & 0x7FFFFFFFu) < 0x42AE0000u; /* below 87 both ways: the result is normal */
+    if (!usual) {
+        if (x != x) {
+            return x;
+        }
+        if (x > 0x1.62e42ep+6f) { /* above it the result exceeds the largest float */
+            return float_of_bits(0x7F800000u);
+        }
+        if (x < -0x1.9fe368p+6f) { /* below it the result is less than half the smallest */
+            return 0.0f;
+        }
     }
-    if (x < -0x1.9fe368p+6f) { /* below it the result is less than half the smallest */
-        return 0.0f;
-    }
-    float n = x * 0x1.715476p+0f;
-    int32_t k = (int32_t)(n < 0.0f ? n - 0.5f : n + 0.5f);
+    float half = float_of_bits((bits & 0x80000000u) | 0x3F000000u); /* 0.5 with the sign of x */
+    int32_t k = (int32_t)(x * 0x1.715476p+0f + half);
     float t = (float)k;
     float r = (x - t * LN2_HIGH) - t * LN2_LOW;
     float p = 0x1.120c04p-7f + r * 0x1.6d7612p-10f;
@@ -43,9 +50,12 @@ float nn_exp_f32(float x)
     float s = 1.0f + r;
     float lost = r - (s - 1.0f);
     float y = s + (lost + (r * r) * p);
+    if (usual) { /* 2^k is exact, and as good as an addition to the exponent */
+        return float_of_bits(bits_of_float(y) + ((uint32_t)k << 23));
+    }
     /* In two factors: k may be 128, and a subnormal result must be rounded only once. */
-    int32_t half = k / 2;
-    return (y * power_of_two(half)) * power_of_two(k - half);
+    int32_t first = k / 2;
+    return (y * power_of_two(first)) * power_of_two(k - first);
 }
 
 /* log x = k ln 2 + log(1 + f) with sqrt(1/2) <= 1 + f < sqrt(2); with s = f / (2 + f) the latter is

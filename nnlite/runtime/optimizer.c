@@ -1,14 +1,13 @@
+#include "core.h"
 #include "nnlite_runtime.h"
 
 /* Everywhere g_ij = sum_k dA_jk x_ik over the samples k of a batch in ascending order, eq. 18 and 19; a bias has
    x = 1. What an optimiser keeps lies as the parameters do. */
 
-/* Update rule: u_jk = dA_jk * rate, g_ij = sum_k u_jk x_ik over ascending k,
-   w_ij = w_ij - g_ij. dA becomes u in place.
-   g starts from its first product instead of from +0 + product: that differs in the sign of a zero only, and
-   w - (+0) and w - (-0) are the same bits, since no w is -0 (docs/NUMERICS.md, "Zeros"). */
-bool nn_sgd_update(float *weights, float *bias, const float *X, float *dA, float rate, uint32_t samples,
-                   uint32_t x_stride, uint32_t da_stride, uint32_t inputs, uint32_t outputs)
+/* nn_sgd_update for a batch. g starts from its first product instead of from +0 + product: that differs in the sign
+   of a zero only, and w - (+0) and w - (-0) are the same bits, since no w is -0 (docs/NUMERICS.md, "Zeros"). */
+static bool sgd_batch(float *weights, float *bias, const float *X, float *dA, float rate, uint32_t samples,
+                      uint32_t x_stride, uint32_t da_stride, uint32_t inputs, uint32_t outputs)
 {
     bool finite = true;
     for (uint32_t k = 0; k < samples; k++) {
@@ -37,6 +36,17 @@ bool nn_sgd_update(float *weights, float *bias, const float *X, float *dA, float
         finite = finite && nn_is_finite(bias[j]);
     }
     return finite;
+}
+
+/* Update rule: u_jk = dA_jk * rate, g_ij = sum_k u_jk x_ik over ascending k, w_ij = w_ij - g_ij. dA becomes u in place,
+   or stays as it is where one sample makes the step: then nothing is stored but the parameters. */
+bool nn_sgd_update(float *weights, float *bias, const float *X, float *dA, float rate, uint32_t samples,
+                   uint32_t x_stride, uint32_t da_stride, uint32_t inputs, uint32_t outputs)
+{
+    if (samples == 1) {
+        return core_step(weights, bias, X, dA, rate, inputs, outputs);
+    }
+    return sgd_batch(weights, bias, X, dA, rate, samples, x_stride, da_stride, inputs, outputs);
 }
 
 /* sum_k dA_k x_k. */

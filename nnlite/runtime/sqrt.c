@@ -30,7 +30,7 @@ static float root_of_positive(float x)
     /* in units of 2^-24; `rest` is m less the square of `root`, doubled every turn to keep its place */
     uint32_t rest = ((bits & 0x7FFFFFu) | 0x800000u) << (1u + odd);
     uint32_t root = 0;
-    for (uint32_t bit = 1u << 24; bit != 0; bit >>= 1) {
+    for (uint32_t bit = (uint32_t)1 << 24; bit != 0; bit >>= 1) {
         uint32_t growth = 2 * root + bit; /* of the square by this bit: (root + bit)^2 - root^2, over bit */
         if (growth <= rest) {
             rest -= growth;

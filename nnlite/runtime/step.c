@@ -1,3 +1,4 @@
+#include "bits.h"
 #include "nnlite_runtime.h"
 
 /* Floats of Adam's state in front of its two moments: beta1^t and beta2^t. */
@@ -95,11 +96,16 @@ void nn_forward_record(const nn_shape_t *shape, const float *parameters, float *
 float nn_backward(const nn_shape_t *shape, const float *parameters, const float *X, uint32_t label,
                   const float *targets, float weight, float *dA)
 {
-    uint32_t outputs = shape->sizes[shape->layers];
-    const float *x = X + nn_activation_count(shape) - outputs;
-    const float *weights = parameters + nn_parameter_count(shape);
-    float *da = dA + nn_gradient_count(shape) - outputs;
+    uint32_t outputs = shape->sizes[0];
+    const float *x = X;
+    const float *weights = parameters;
     float loss;
+    for (uint32_t n = 1; n <= shape->layers; n++) {
+        x += outputs;
+        weights += outputs * shape->sizes[n] + shape->sizes[n];
+        outputs = shape->sizes[n];
+    }
+    float *da = dA + (x - X) - shape->sizes[0];
     switch (shape->output) {
     case NN_SOFTMAX:
         loss = nn_softmax_cross_entropy(x, label, da, outputs);
@@ -110,8 +116,10 @@ float nn_backward(const nn_shape_t *shape, const float *parameters, const float 
     default:
         loss = nn_mean_squared_error(x, targets, da, outputs);
     }
-    for (uint32_t j = 0; j < outputs; j++) {
-        da[j] = da[j] * weight;
+    if (bits_of_float(weight) != 0x3F800000u) { /* times 1 would change no bit */
+        for (uint32_t j = 0; j < outputs; j++) {
+            da[j] = da[j] * weight;
+        }
     }
     for (uint32_t n = shape->layers; n > 1; n--) {
         uint32_t inputs = shape->sizes[n - 1];

@@ -45,10 +45,11 @@ int main(void)
             uint8_t *decoded = malloc(length > 0 ? length : 1);
             frame_decoder_t decoder = {.bytes = decoded, .capacity = (uint32_t)length};
             frame_decoder_reset(&decoder);
-            for (size_t i = 0; i < length; i++) {
-                frame_decoder_take(&decoder, bytes[i]);
-            }
-            if (frame_decoder_whole(&decoder)) {
+            /* in two pieces, as a frame comes in; a zero in either ends it */
+            uint32_t half = (uint32_t)length / 2;
+            bool all = frame_decoder_take(&decoder, bytes, half) == half &&
+                       frame_decoder_take(&decoder, bytes + half, (uint32_t)length - half) == length - half;
+            if (all && frame_decoder_whole(&decoder)) {
                 print_hex(decoded, decoder.length);
             } else {
                 printf("-\n");

@@ -15,9 +15,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nnlite import layout, planner
+from nnlite.firmware.build import board_config
 from nnlite.link.frame import cobs_decode, cobs_encode
 from nnlite.link.wire import ImageFault, Optimizer
 from nnlite.planner import Learning
+from nnlite.profile import Profile
 from nnlite.recipe import OPTIMIZERS
 from tests.runtime import native
 
@@ -35,12 +37,16 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     if compiler is None:
         pytest.skip("neither gcc nor ziglang is installed")
     program = tmp_path_factory.mktemp("native") / "native"
+    (program.parent / "board_config.h").write_text(board_config(Profile.load("microbit")), encoding="ascii")
     sources = [ROOT / "tests" / "firmware" / "native.c", *(FIRMWARE / name for name in PORTABLE)]
     sources += sorted((ROOT / "nnlite" / "runtime").glob("*.c"))
     flags = "-std=c99 -O1 -g -ffp-contract=off -Wall -Wextra -Wconversion -Werror"
     if native.gcc():
         flags += " -fsanitize=address,undefined -fno-sanitize-recover=all"
-    subprocess.run([*compiler, *flags.split(), f"-I{FIRMWARE}", *map(str, sources), "-o", str(program)], check=True)
+    subprocess.run(
+        [*compiler, *flags.split(), f"-I{FIRMWARE}", f"-I{program.parent}", *map(str, sources), "-o", str(program)],
+        check=True,
+    )
     with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
 
         def exchange(command: str, data: bytes) -> str:

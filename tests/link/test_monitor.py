@@ -54,6 +54,7 @@ def test_a_whole_conversation_has_its_meanings(board: Board) -> None:
     shown: list[Piece] = []
     net = Network([2, 3], seed=4)
     with Device(Client(Tap(open_port(board.url), shown.append))) as device:
+        device.flash(Network([50, 60, 2], seed=5))  # large enough for another rate
         device.flash(net)
         device.echo(b"anybody there")
         device.predict([[1.0, 2.0]])
@@ -67,7 +68,10 @@ def test_a_whole_conversation_has_its_meanings(board: Board) -> None:
     hello = by_name["received", "HELLO"]
     assert (hello.status, hello.meaning.startswith("microbit, firmware ")) == ("OK", True)
     assert by_name["sent", "FLASH_BEGIN"].meaning.startswith("an image of ")
-    assert by_name["received", "ROLLBACK"].meaning.startswith("generation 1 serves")
+    assert by_name["received", "ROLLBACK"].meaning.startswith("generation 2 serves")
+    assert by_name["sent", "BAUD"].meaning == "115,200 baud from now on"
+    assert by_name["sent", "PAGES"].meaning == "pages 0 to 1"
+    assert by_name["received", "PAGES"].meaning == "1 pages, 0 torn"
     assert by_name["sent", "LEARN_BEGIN"].meaning == "sgd, learning rate 0.05, batch size 1"
     assert by_name["sent", "LEARN_RATE"].meaning == "learning rate 0.005"
     assert (by_name["sent", "LEARN_KEEP"].meaning, by_name["received", "LEARN_KEEP"].meaning) == ("", "")

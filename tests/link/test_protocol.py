@@ -57,6 +57,7 @@ FIELDS = {
     HelloField.LAST_ERROR: b"\x0a\x01",
     HelloField.TICK_HZ: (16_000_000).to_bytes(4, "little"),
     HelloField.SIMULATED: b"\x01",
+    HelloField.UPTIME_SECONDS: struct.pack("<I", 86_400),
 }
 
 
@@ -66,8 +67,11 @@ def hello_body(**changed: bytes | None) -> bytes:
 
 
 def test_requests_byte_by_byte() -> None:
-    assert protocol.hello_request() == bytes([1, 1, 0, 0])
-    assert protocol.flash_begin_request(1684, DIGEST) == bytes([0x94, 6, 0, 0]) + DIGEST
+    assert protocol.hello_request() == bytes([2, 2, 0, 0])
+    sent = [True, False, True] + [False] * 6 + [True]
+    assert protocol.flash_begin_request(9684, DIGEST, sent) == bytes([0xD4, 0x25, 0, 0]) + DIGEST + bytes([5, 2])
+    assert protocol.baud_request(250_000) == bytes([0x90, 0xD0, 3, 0])
+    assert protocol.pages_request(101, 10) == bytes([101, 0, 0, 0, 10, 0, 0, 0])
     assert protocol.flash_data_request(252, b"abcd") == bytes([252, 0, 0, 0]) + b"abcd"
     assert protocol.stream_request(258, b"wxyz") == bytes([2, 1, 0, 0]) + b"wxyz"
     assert protocol.read_request(Region.OUTPUT, 4, 512) == bytes([1, 0, 0, 0, 4, 0, 0, 0, 0, 2, 0, 0])
@@ -227,9 +231,10 @@ def test_no_status_is_forgotten() -> None:
 def test_timing_bounds_grow_with_the_work() -> None:
     timing = Timing.of(protocol.decode_hello(hello_body()))
     assert timing.slot_bytes == 1684
-    assert timing.erase_seconds(1684) == pytest.approx(3 * 0.0223)
+    assert timing.erase_seconds(2) == pytest.approx(3 * 0.0223)
+    assert timing.pages_seconds(3) == pytest.approx(3 * 1024 * 100 / 16e6)
     assert timing.compute_seconds(2, 375) == pytest.approx(2 * (20_000 + 700 * 375) / 16e6)
-    assert timing.learn_commit_seconds(1684) > timing.commit_seconds(1684) > timing.program_seconds(1684) > 0
+    assert timing.learn_commit_seconds(1684) > timing.program_seconds(1684) + timing.commit_seconds(1684)
 
 
 def test_hello_is_a_value() -> None:

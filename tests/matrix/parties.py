@@ -17,7 +17,7 @@ from nnlite.link.wire import ERROR_REPLY, REPLY_BIT, REPLY_HEADER, HelloField, M
 
 __all__ = ["Echo", "OtherProtocol", "OverheardBoard", "Silence", "Talker", "TranslatedBoard"]
 
-_PAYLOAD_BYTES = 256
+_PAYLOAD_BYTES = 512
 
 
 class Silence:

@@ -84,19 +84,19 @@ FILES = (
         "model of another shape",
         8,
         {"MODEL": "wide.safetensors"},
-        codes={"evaluate": 9, "plan": None, "flash": None, "verify": 6},
+        codes={"evaluate": 9, "plan": None, "export": None, "flash": None, "verify": 6},
     ),
     Failure(
         "model too large for the board",
         8,
         {"MODEL": "big.safetensors"},
-        codes={"evaluate": None, "plan": None, "verify": 6, "run": None, "learn": None, "pull": None},
+        codes=dict.fromkeys(("evaluate", "plan", "export", "run", "learn", "pull")) | {"verify": 6},
     ),
     Failure(
         "model is not the one on the board",
         6,
         {"MODEL": "new.safetensors"},
-        codes=dict.fromkeys(("evaluate", "plan", "flash", "run", "learn", "pull")),
+        codes=dict.fromkeys(("evaluate", "plan", "export", "flash", "run", "learn", "pull")),
     ),
     # ---- data
     Failure("data missing", 2, {"DATA": "gone.csv"}),

@@ -40,7 +40,7 @@ class Row:
 
 
 _SHAPE = ("HELLO", "READ", "READ", "READ")  # header, mean, labels
-_FLASH = ("HELLO", "FLASH_BEGIN", *("FLASH_DATA",) * 5, "FLASH_COMMIT")
+_FLASH = ("HELLO", "PAGES", "FLASH_BEGIN", *("FLASH_DATA",) * 3, "FLASH_COMMIT")
 _RUN = (*_SHAPE, "RUN", "RUN")
 _LEARN = (*_SHAPE, "LEARN_BEGIN", "LEARN", "LEARN", "LEARN_COMMIT")
 
@@ -50,6 +50,7 @@ ROWS = (
     Row("evaluate", "MODEL DATA --target state"),
     Row("boards", ""),
     Row("plan", "MODEL --board BOARD"),
+    Row("export", "MODEL --to c -o FOLDER"),
     Row("firmware", "--board BOARD -o OUTPUT"),
     Row("sim", "--board BOARD --state STATE"),
     Row("ports", ""),
@@ -62,5 +63,6 @@ ROWS = (
     Row("learn", "DATA --target state --like MODEL", True, _LEARN, needs_model=True),
     Row("pull", "-o OUTPUT --like MODEL", True, ("HELLO", "VERIFY", "READ"), 4, needs_model=True),
     Row("selftest", "--overwrite", True),
+    Row("bench", "device --board BOARD"),
     Row("monitor", "", True),
 )

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import unicorn
 from elftools.elf.elffile import ELFFile
 from unicorn import arm_const
 
 from nnlite.kernels.step import Rule, Shape
 from tests.runtime import native
-from tests.runtime.native import Floats, Words
+from tests.runtime.native import Floats, Layer, LayerResult, Words
 
-__all__ = ["MODELS", "Core", "build"]
+__all__ = ["BUILDS", "MODELS", "Core", "build", "core_of"]
 
 MODELS = {"cortex_m0": arm_const.UC_CPU_ARM_CORTEX_M0, "cortex_m4": arm_const.UC_CPU_ARM_CORTEX_M4}
+#: every core by every compiler at every level
+BUILDS = [
+    f"{chip} {compiler} {level}" for chip in MODELS for compiler in ("clang", "gcc") for level in ("-O0", "-O2", "-Os")
+]
 PAGE = 0x1000
 DATA, DATA_BYTES = 0x2000_0000, 0x20_0000
 #: where a call returns to: nothing is there
@@ -25,10 +31,27 @@ BACK = 0x3000_0000
 _REGISTERS = [getattr(arm_const, f"UC_ARM_REG_R{n}") for n in range(4)]
 
 
-def build(compiler: list[str], chip: str, level: str, target: Path) -> Path:
-    """A program of loops.c and the runtime for a core."""
-    flags = [*native.CHIPS[chip], level, "-ffreestanding", "-Wl,--entry=sweep_exp_f32,--no-gc-sections"]
-    return native.compile_c(compiler, flags, [*native.sources(), native.HERE / "loops.c"], target)
+def build(compiler: list[str], chip: str, level: str, target: Path, more: Sequence[Path] = ()) -> Path:
+    """A program of loops.c, the runtime and more for a core."""
+    # -g, or ziglang strips the names at -Os
+    flags = [*native.CHIPS[chip], level, "-g", "-ffreestanding", "-Wl,--entry=sweep_exp_f32,--no-gc-sections"]
+    return native.compile_c(compiler, flags, [*native.sources(), native.HERE / "loops.c", *more], target)
+
+
+def build_with_gcc(compiler: list[str], chip: str, level: str, target: Path) -> Path:
+    """The same by GCC, whose library comes last."""
+    flags = [*native.GCC_CHIPS[chip], level, "-ffreestanding", "-nostdlib", "-Wl,--entry=sweep_exp_f32"]
+    return native.compile_c(compiler, flags, [*native.sources(), native.HERE / "loops.c"], target, ["-lgcc"])
+
+
+def core_of(name: str, folder: Path) -> Core:
+    """A core with a build of `BUILDS`; skips the test where the compiler is missing."""
+    chip, compiler, level = name.split()
+    found = native.clang() if compiler == "clang" else native.arm_gcc()
+    if found is None:
+        pytest.skip("ziglang is not installed" if compiler == "clang" else "arm-none-eabi-gcc is not installed")
+    made = (build if compiler == "clang" else build_with_gcc)(found, chip, level, folder / "loops.elf")
+    return Core(chip, made)
 
 
 class Core:
@@ -96,6 +119,30 @@ class Core:
             self._words(given[1], parameters.size),
             self._words(given[9], state.size),
         )
+
+    def pairs(self, operation: int, a: Floats, b: Floats) -> Words:
+        """`compute_pairs` of tests/firmware/soft_float.c, by the bits."""
+        self._used = DATA
+        left, right, out = self._put(a.tobytes()), self._put(b.tobytes()), self._put(bytes(a.nbytes))
+        self._call("compute_pairs", operation, left, right, a.size, out)
+        return self._words(out, a.size)
+
+    def layer(self, layer: Layer) -> LayerResult:
+        """What `one_layer` makes of it."""
+        self._used = DATA
+        at = [self._put(array.tobytes()) for array in layer.arrays()]
+        out, dX = self._put(bytes(4 * layer.outputs)), self._put(bytes(4 * layer.inputs))
+        good = self._call("one_layer", *at, layer.samples, layer.inputs, layer.outputs, layer.activation, out, dX)
+        return LayerResult(
+            bool(good),
+            self._floats(out, layer.outputs),
+            self._floats(dX, layer.inputs),
+            self._floats(at[0], layer.weights.size),
+            self._floats(at[1], layer.outputs),
+        )
+
+    def _floats(self, at: int, count: int) -> Floats:
+        return self._words(at, count).view(np.float32)
 
     def _put(self, content: bytes) -> int:
         at = self._used

@@ -64,3 +64,11 @@ int32_t train_rows(const nn_shape_t *shape, float *parameters, const float *X, c
     }
     return -1;
 }
+
+uint32_t one_layer(float *weights, float *bias, const float *X, float *dA, const float *rate, uint32_t samples,
+                   uint32_t inputs, uint32_t outputs, uint32_t activation, float *out, float *dX)
+{
+    nn_dense_forward(X, weights, bias, out, inputs, outputs);
+    nn_dense_backward(dA, weights, X, dX, activation, inputs, outputs);
+    return nn_sgd_update(weights, bias, X, dA, *rate, samples, inputs, outputs, inputs, outputs) ? 1 : 0;
+}

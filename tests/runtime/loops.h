@@ -16,4 +16,10 @@ int32_t train_rows(const nn_shape_t *shape, float *parameters, const float *X, c
                    const float *targets, const float *weights, uint32_t samples, uint32_t batch, const nn_rule_t *rule,
                    float *state, float *records, float *gradients, float *losses);
 
+/* One layer, its update by one sample or more included: the arguments of nn_dense_forward, nn_dense_backward and
+   nn_sgd_update, whose rate comes by its address. Returns what the update does. X[samples][inputs],
+   dA[samples][outputs], out[outputs] and dX[inputs] of the first sample. */
+uint32_t one_layer(float *weights, float *bias, const float *X, float *dA, const float *rate, uint32_t samples,
+                   uint32_t inputs, uint32_t outputs, uint32_t activation, float *out, float *dX);
+
 #endif

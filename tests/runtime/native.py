@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,12 @@ CHIPS = {
     "cortex_m4": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"],
 }
 
+#: those of GCC
+GCC_CHIPS = {
+    "cortex_m0": ["-mcpu=cortex-m0", "-mthumb"],
+    "cortex_m4": ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"],
+}
+
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint32]
 
@@ -42,6 +49,12 @@ def gcc() -> list[str] | None:
     return None if path is None else [path]
 
 
+def arm_gcc() -> list[str] | None:
+    """How to call GCC for the chips, or None where there is none."""
+    path = shutil.which("arm-none-eabi-gcc")
+    return None if path is None else [path]
+
+
 def clang() -> list[str] | None:
     """How to call the clang inside ziglang, or None where it is not installed."""
     if importlib.util.find_spec("ziglang") is None:
@@ -49,12 +62,58 @@ def clang() -> list[str] | None:
     return [sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=all"]
 
 
-def compile_c(compiler: Sequence[str], flags: Sequence[str], files: Sequence[Path], target: Path) -> Path:
+def compile_c(
+    compiler: Sequence[str], flags: Sequence[str], files: Sequence[Path], target: Path, libraries: Sequence[str] = ()
+) -> Path:
     """Compile and link; the compiler's messages are the assertion's."""
-    command = [*compiler, *STRICT, *flags, f"-I{RUNTIME}", *map(str, files), "-o", str(target)]
+    command = [*compiler, *STRICT, *flags, f"-I{RUNTIME}", *map(str, files), *libraries, "-o", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
     return target
+
+
+@dataclass
+class Layer:
+    """What `one_layer` of loops.c takes.
+
+    weights (inputs, outputs), bias (outputs,), X (samples, inputs), da (samples, outputs).
+    """
+
+    weights: Floats
+    bias: Floats
+    X: Floats
+    da: Floats
+    rate: np.float32
+    activation: int
+
+    @property
+    def inputs(self) -> int:
+        """How many."""
+        return self.weights.shape[0]
+
+    @property
+    def outputs(self) -> int:
+        """How many."""
+        return self.weights.shape[1]
+
+    @property
+    def samples(self) -> int:
+        """Of the update's batch."""
+        return self.X.shape[0]
+
+    def arrays(self) -> list[Floats]:
+        """Copies, in the order of the arguments."""
+        return [self.weights.copy(), self.bias.copy(), self.X.copy(), self.da.copy(), np.array([self.rate])]
+
+
+class LayerResult(NamedTuple):
+    """What `one_layer` gives: whether the update was finite, out, dx, and the parameters after it."""
+
+    finite: bool
+    out: Floats
+    dx: Floats
+    weights: Floats
+    bias: Floats
 
 
 class _Shape(ctypes.Structure):
@@ -138,6 +197,14 @@ class Runtime:
             *(_pointer(array) for array in (state, records, gradients, losses)),
         )
         return seen, losses
+
+    def layer(self, layer: Layer) -> LayerResult:
+        """What `one_layer` makes of it."""
+        arrays = layer.arrays()
+        out, dX = np.empty(layer.outputs, np.float32), np.empty(layer.inputs, np.float32)
+        counts = (layer.samples, layer.inputs, layer.outputs, layer.activation)
+        good = self._library.one_layer(*map(_pointer, arrays), *map(ctypes.c_uint32, counts), *map(_pointer, (out, dX)))
+        return LayerResult(bool(good), out, dX, arrays[0].ravel(), arrays[1])
 
 
 def _shape(shape: Shape) -> ctypes._Pointer[_Shape]:

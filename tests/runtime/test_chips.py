@@ -7,8 +7,7 @@ import pytest
 
 from tests.golden.vectors import ELEMENTARY, Record, compute, parse, training_of, words
 from tests.golden.vectors import PATH as GOLDEN
-from tests.runtime import native
-from tests.runtime.emulated import MODELS, Core, build
+from tests.runtime.emulated import BUILDS, Core, core_of
 from tests.runtime.native import Floats
 
 RECORDS = parse(GOLDEN.read_text(encoding="ascii"))
@@ -22,13 +21,9 @@ def _sample() -> Floats:
     return x[~np.isnan(x)]
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=BUILDS)
 def core(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Core:
-    compiler = native.clang()
-    if compiler is None:
-        pytest.skip("ziglang is not installed")
-    target = tmp_path_factory.mktemp(request.param) / "loops.elf"
-    return Core(request.param, build(compiler, request.param, "-O2", target))
+    return core_of(request.param, tmp_path_factory.mktemp("core"))
 
 
 @pytest.mark.parametrize("name", ELEMENTARY)

@@ -10,14 +10,14 @@ BAUD = 115_200
 SESSION = 77
 
 
-def request(sequence: int, message: Message = Message.HELLO, payload: bytes = bytes([1, 1, 0, 0])) -> bytes:
+def request(sequence: int, message: Message = Message.HELLO, payload: bytes = bytes([2, 2, 0, 0])) -> bytes:
     """A request as it goes over the line."""
     return encode_frame(Frame(message, 0, SESSION, sequence, payload))
 
 
 def answers(board: Board, count: int, timeout: float) -> list[Frame]:
     """The next answers, by simulated time; fewer when it runs out."""
-    decoder = FrameDecoder(256)
+    decoder = FrameDecoder(512)
     frames: list[Frame] = []
     limit = board.seconds + timeout
     while len(frames) < count and board.seconds < limit:

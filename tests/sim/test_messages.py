@@ -71,7 +71,7 @@ class Talk:
         self.board.write_line(b"\0" + encode_frame(frame), BAUD)
 
     def hear(self, seconds: float = 3.0) -> Frame | None:
-        decoder, limit = FrameDecoder(256), self.board.seconds + seconds
+        decoder, limit = FrameDecoder(512), self.board.seconds + seconds
         while self.board.seconds < limit:
             for frame in decoder.feed(self.board.read_line(1, 0.05)):
                 if isinstance(frame, Frame):
@@ -118,12 +118,16 @@ def talk(prepared: tuple[Board, object]) -> Talk:
     board, state = prepared
     board.restore(state)  # type: ignore[arg-type]
     talk = Talk(board)
-    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0])) == 0
+    assert talk.status(Message.HELLO, bytes([2, 2, 0, 0])) == 0
     return talk
 
 
-def begin(length: int = len(IMAGE), digest: bytes = DIGEST) -> bytes:
-    return struct.pack("<I", length) + digest
+def begin(length: int = len(IMAGE), digest: bytes = DIGEST, pages: bytes = b"\1") -> bytes:
+    return struct.pack("<I", length) + digest + pages
+
+
+def pages(first: int, count: int) -> bytes:
+    return struct.pack("<II", first, count)
 
 
 def data(offset: int, content: bytes) -> bytes:
@@ -147,10 +151,16 @@ LABELLED = data(0, ROW + struct.pack("<I", 1))
 CASES = [
     # lengths
     ("HELLO too short", [], Message.HELLO, bytes([1, 1]), 0, Status.BAD_MESSAGE),
-    ("HELLO of another version", [], Message.HELLO, bytes([2, 9, 0, 0]), 0, Status.BAD_VERSION),
+    ("HELLO of another version", [], Message.HELLO, bytes([3, 9, 0, 0]), 0, Status.BAD_VERSION),
     ("VERIFY too long", [], Message.VERIFY, b"x", 0, Status.BAD_MESSAGE),
     ("ROLLBACK too long", [], Message.ROLLBACK, b"x", 0, Status.BAD_MESSAGE),
+    ("BAUD too short", [], Message.BAUD, b"\0\0\0", 0, Status.BAD_MESSAGE),
+    ("BAUD too long", [], Message.BAUD, struct.pack("<II", BAUD, 0), 0, Status.BAD_MESSAGE),
+    ("PAGES too short", [], Message.PAGES, pages(0, 1)[:-1], 0, Status.BAD_MESSAGE),
+    ("PAGES too long", [], Message.PAGES, pages(0, 1) + b"x", 0, Status.BAD_MESSAGE),
+    ("FLASH_BEGIN without digest", [], Message.FLASH_BEGIN, begin()[:35], 0, Status.BAD_MESSAGE),
     ("FLASH_BEGIN too short", [], Message.FLASH_BEGIN, begin()[:-1], 0, Status.BAD_MESSAGE),
+    ("FLASH_BEGIN without a byte of pages", [], Message.FLASH_BEGIN, begin(8 * 1024 + 4), 0, Status.BAD_MESSAGE),
     ("FLASH_BEGIN too long", [], Message.FLASH_BEGIN, begin() + b"x", 0, Status.BAD_MESSAGE),
     ("FLASH_DATA without offset", FLASHING, Message.FLASH_DATA, b"\0\0", 0, Status.BAD_MESSAGE),
     ("FLASH_DATA short", FLASHING, Message.FLASH_DATA, data(0, IMAGE[:-4]), 0, Status.BAD_MESSAGE),
@@ -177,6 +187,7 @@ CASES = [
     ("ROLLBACK while learning", LEARNING, Message.ROLLBACK, b"", 0, Status.BAD_STATE),
     ("ROLLBACK while receiving", FLASHING, Message.ROLLBACK, b"", 0, Status.BAD_STATE),
     ("ROLLBACK to nothing", [], Message.ROLLBACK, b"", 0, Status.NO_OTHER_MODEL),
+    ("PAGES while receiving", FLASHING, Message.PAGES, pages(0, 1), 0, Status.BAD_STATE),
     ("VERIFY while receiving", FLASHING, Message.VERIFY, b"", 0, Status.BAD_STATE),
     ("RUN while learning", LEARNING, Message.RUN, WORDS, 0, Status.BAD_STATE),
     ("READ of outputs before RUN", [], Message.READ, read(1, 0, 4), 0, Status.BAD_STATE),
@@ -217,7 +228,13 @@ CASES = [
     ),
     ("READ of parameters that are not learned", [], Message.READ, read(2, 0, 4), 0, Status.BAD_STATE),
     # out of range
-    ("ECHO of more than fits", [], Message.ECHO, bytes(253), 0, Status.BAD_MESSAGE),
+    ("ECHO of more than fits", [], Message.ECHO, bytes(509), 0, Status.BAD_MESSAGE),
+    ("a rate that it has not", [], Message.BAUD, struct.pack("<I", 1_000_000), 0, Status.BAD_ARGUMENT),
+    ("PAGES behind the slot", [], Message.PAGES, pages(112, 0), 0, Status.TOO_LARGE),
+    ("PAGES beyond the slot", [], Message.PAGES, pages(100, 12), 0, Status.TOO_LARGE),
+    ("PAGES that wrap", [], Message.PAGES, pages(8, 0xFFFFFFFC), 0, Status.TOO_LARGE),
+    ("more PAGES than fit", [], Message.PAGES, pages(0, 102), 0, Status.TOO_LARGE),
+    ("a page beyond the image", [], Message.FLASH_BEGIN, begin(pages=b"\3"), 0, Status.BAD_ARGUMENT),
     ("READ beyond the learned parameters", LEARNING, Message.READ, read(2, 0, 4 * 18), 0, Status.TOO_LARGE),
     ("an image of no bytes", [], Message.FLASH_BEGIN, begin(0), 0, Status.BAD_IMAGE),
     ("an image of half a word", [], Message.FLASH_BEGIN, begin(6), 0, Status.BAD_IMAGE),
@@ -279,7 +296,7 @@ def test_what_breaks_the_rules_is_refused_and_the_model_serves_on(
     answer = talk.ask(message, payload, flags)
     assert isinstance(answer, tuple)
     assert Status(answer[0]) == status
-    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0])) == OK
+    assert talk.status(Message.HELLO, bytes([2, 2, 0, 0])) == OK
     assert talk.serving() == DIGEST
     outputs = talk.ask(Message.RUN, WORDS)
     assert isinstance(outputs, bytes)
@@ -329,7 +346,7 @@ def committed(talk: Talk) -> bytes:
     assert talk.status(Message.LEARN_COMMIT) == OK
     talk.board.boot()
     let_start(talk.board)
-    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0])) == OK
+    assert talk.status(Message.HELLO, bytes([2, 2, 0, 0])) == OK
     answer = talk.ask(Message.READ, read(Region.IMAGE, len(IMAGE) - 4 * 17, 4 * 17))
     assert isinstance(answer, bytes)
     return answer[4:]
@@ -390,14 +407,14 @@ def test_a_weight_is_of_its_row_alone(talk: Talk) -> None:
 
 
 def test_hello_without_a_session_number_is_refused(talk: Talk) -> None:
-    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0]), session=0) == Status.BAD_MESSAGE
+    assert talk.status(Message.HELLO, bytes([2, 2, 0, 0]), session=0) == Status.BAD_MESSAGE
     assert talk.serving() == DIGEST
 
 
 # ---- echo
 
 
-@pytest.mark.parametrize("content", [b"", b"\0", bytes(252), b"\xff" * 252, bytes(range(252))])
+@pytest.mark.parametrize("content", [b"", b"\0", bytes(508), b"\xff" * 508, bytes(range(256))])
 def test_echo_gives_the_same_bytes_back(talk: Talk, content: bytes) -> None:
     assert talk.ask(Message.ECHO, content) == content
 
@@ -433,6 +450,7 @@ def test_a_model_on_trial_can_be_run_read_and_taught(talk: Talk) -> None:
     [
         (Message.VERIFY, b""),
         (Message.ROLLBACK, b""),
+        (Message.PAGES, pages(0, 1)),
         (Message.FLASH_BEGIN, begin()),
         (Message.FLASH_DATA, data(0, IMAGE)),
         (Message.FLASH_COMMIT, b""),
@@ -453,7 +471,7 @@ def test_a_trial_leaves_no_trace(talk: Talk, message: Message, content: bytes, e
     if ended_by == "reset":
         talk.board.boot()
         let_start(talk.board)
-    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0])) == OK
+    assert talk.status(Message.HELLO, bytes([2, 2, 0, 0])) == OK
     assert talk.serving() == DIGEST
     outputs = talk.ask(Message.RUN, WORDS)
     assert isinstance(outputs, bytes)
@@ -575,7 +593,7 @@ def test_a_sample_that_leaves_float32_when_it_is_standardised_is_named(talk: Tal
     net.mean, net.scale = np.zeros(2, np.float32), np.array([1, 1e30], np.float32)
     with Device.open(talk.board.url) as device:
         device.flash(net)
-    assert talk.status(Message.HELLO, bytes([1, 1, 0, 0])) == OK
+    assert talk.status(Message.HELLO, bytes([2, 2, 0, 0])) == OK
     row = struct.pack("<2f", 1.0, 1e20) + (struct.pack("<I", 1) if learning else b"")
     if learning:
         assert talk.status(Message.LEARN_BEGIN, BEGIN) == OK

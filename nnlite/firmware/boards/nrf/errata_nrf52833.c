@@ -38,7 +38,10 @@ void errata_apply(void)
        taking new firmware. Both halves of the lock are opened, the lasting one only where it is still erased. */
     if (PART == 13 && REVISION >= 2) {
         if (UICR_APPROTECT == 0xFFFFFFFFu) {
+            board_flash_write_begin();
             board_flash_write_word(0x10001208u, 0xFFFFFF00u | APPROTECT_OPEN);
+            while (!board_flash_is_ready()) {}
+            board_flash_write_end();
         }
         APPROTECT_DISABLE = APPROTECT_OPEN;
     }

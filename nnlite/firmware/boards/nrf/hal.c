@@ -21,7 +21,7 @@ void board_init(void)
     GPIO_PIN_CNF(UART_RX_PIN) = GPIO_PIN_CNF_INPUT_PULLUP;
     UART_PSELTXD = UART_TX_PIN;
     UART_PSELRXD = UART_RX_PIN;
-    UART_BAUDRATE = UART_BAUDRATE_115200;
+    board_uart_set_rate(UART_BAUD);
     UART_ENABLE = UART_ENABLE_ENABLED;
     UART_TASKS_STARTTX = 1;
     UART_TASKS_STARTRX = 1;
@@ -29,6 +29,14 @@ void board_init(void)
     TIMER_BITMODE = TIMER_BITMODE_32;
     TIMER_PRESCALER = 0;
     TIMER_TASKS_START = 1;
+
+    ALARM_BITMODE = ALARM_BITMODE_16;
+    ALARM_PRESCALER = ALARM_PRESCALER_31250_HZ;
+
+    /* The low-frequency clock from its RC oscillator, good to 2 % (RM 13.1.2, PS 5.4.2): uptime needs no better. */
+    CLOCK_TASKS_LFCLKSTART = 1;
+    RTC_PRESCALER = RTC_PRESCALER_8_HZ;
+    RTC_TASKS_START = 1;
 }
 
 uint32_t board_unique_id(unsigned word)
@@ -47,12 +55,43 @@ uint32_t board_tick_hz(void)
     return TIMER_HZ;
 }
 
+uint32_t board_uptime_seconds(void)
+{
+    static uint32_t overflows; /* of 24 bits, every 24 days */
+    if (RTC_EVENTS_OVRFLW != 0) {
+        RTC_EVENTS_OVRFLW = 0;
+        overflows++;
+    }
+    return (overflows << (24 - 3)) + (RTC_COUNTER >> 3);
+}
+
+void board_alarm_set(uint32_t milliseconds)
+{
+    ALARM_TASKS_STOP = 1;
+    ALARM_TASKS_CLEAR = 1;
+    ALARM_EVENTS_COMPARE = 0;
+    ALARM_CC = milliseconds * ALARM_HZ / 1000u;
+    ALARM_TASKS_START = 1;
+}
+
+bool board_alarm_rings(void)
+{
+    return ALARM_EVENTS_COMPARE != 0;
+}
+
 bool board_is_simulated(void)
 {
     return UICR_CUSTOMER == UICR_CUSTOMER_SIMULATED;
 }
 
-bool board_uart_read(uint8_t *byte)
+void board_uart_set_rate(uint32_t baud)
+{
+    UART_BAUDRATE = baud == 1000000u  ? UART_BAUDRATE_1000000
+                    : baud == 250000u ? UART_BAUDRATE_250000
+                                      : UART_BAUDRATE_115200;
+}
+
+BOARD_CODE_WHILE_WRITING bool board_uart_read(uint8_t *byte)
 {
     if (UART_EVENTS_ERROR != 0) {
         /* A byte was lost or malformed; its frame's CRC-32 tells. Writing the bits back clears them. */
@@ -67,13 +106,13 @@ bool board_uart_read(uint8_t *byte)
     return true;
 }
 
-void board_uart_write(uint8_t byte)
+BOARD_CODE_WHILE_WRITING void board_uart_write(uint8_t byte)
 {
     UART_EVENTS_TXDRDY = 0;
     UART_TXD = byte;
 }
 
-bool board_uart_sent(void)
+BOARD_CODE_WHILE_WRITING bool board_uart_sent(void)
 {
     return UART_EVENTS_TXDRDY != 0;
 }
@@ -93,12 +132,22 @@ void board_flash_erase_page(uint32_t address)
     wait_until_ready();
 }
 
-void board_flash_write_word(uint32_t address, uint32_t value)
+BOARD_CODE_WHILE_WRITING void board_flash_write_begin(void)
 {
     NVMC_CONFIG = NVMC_CONFIG_WEN;
-    wait_until_ready();
+}
+
+BOARD_CODE_WHILE_WRITING void board_flash_write_word(uint32_t address, uint32_t value)
+{
     REGISTER(address) = value;
-    wait_until_ready();
+}
+
+BOARD_CODE_WHILE_WRITING bool board_flash_is_ready(void)
+{
+    return NVMC_READY != 0;
+}
+
+BOARD_CODE_WHILE_WRITING void board_flash_write_end(void)
+{
     NVMC_CONFIG = NVMC_CONFIG_REN;
-    wait_until_ready();
 }

@@ -1,0 +1,57 @@
+"""The networks that are measured, with numbers that anybody can draw again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["WORKLOADS", "Workload"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network with ReLU hidden layers.
+
+    Attributes
+    ----------
+    name : a letter.
+    sizes : inputs, hidden..., outputs.
+    output : "softmax" with cross-entropy, or "linear" with squared error.
+    learning_rate : of its training step.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    output: str = "softmax"
+    learning_rate: float = 0.05
+
+    #: what a plan asks of a network beyond its sizes
+    mean = None
+    labels = None
+
+    def draw(self) -> tuple[Floats, Floats]:
+        """Parameters (P,) and one sample (inputs,).
+
+        From `numpy.random.default_rng(0)`: of each layer the weights, normal * sqrt(2 / inputs), then the biases,
+        0.1 * normal; then the sample, uniform in [0, 1).
+        """
+        generator = np.random.default_rng(0)
+        parts = []
+        for inputs, outputs in zip(self.sizes[:-1], self.sizes[1:], strict=True):
+            parts.append((generator.normal(size=inputs * outputs) * np.sqrt(2 / inputs)).astype(np.float32))
+            parts.append((0.1 * generator.normal(size=outputs)).astype(np.float32))
+        return np.concatenate(parts), generator.uniform(0.0, 1.0, self.sizes[0]).astype(np.float32)
+
+
+#: C is MLPerf Tiny's autoencoder for anomaly detection
+WORKLOADS = (
+    Workload("A", (64, 32, 10)),
+    Workload("B", (784, 32, 10)),
+    Workload("C", (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640), "linear", 0.05 / 640),
+    Workload("D", (4, 8, 3)),
+    Workload("E", (784, 128, 10)),
+)
