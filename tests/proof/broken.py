@@ -76,22 +76,28 @@ _TRUST = (
 TRUSTING = Variant("trusting", "the boot rule believes a committed record without looking at the image", _TRUST)
 
 _EARLY = "0x8000u"
+_BEGIN = """    slots_erase_spare(&device.slots, &sent);
+    incoming_begin(&device.incoming, length, request->payload + 4, &sent);
+    put_credit();
+"""
 _COMMIT_FIRST = (
     Patch(
         _SLOTS,
-        """    refusal_t refusal = check_image(spare, length, digest, &image);
+        """    refusal_t refusal = check_image(spare, length, &image);
     if (refusal.status != STATUS_OK) {
         return refusal;
     }
 
     for (""",
         f"""    bool early = flags == {_EARLY};
-    refusal_t refusal = early ? accept() : check_image(spare, length, digest, &image);
+    refusal_t refusal = early ? accept() : check_image(spare, length, &image);
     if (refusal.status != STATUS_OK) {{
         return refusal;
     }}
-    if (slots_record(spare)->commit != ERASED) {{
-        slots_boot(slots);
+    if (slots_record(spare)->commit != FLASH_ERASED) {{
+        read_info(slots, spare, record_state(spare));
+        slots->active = (uint8_t)spare;
+        slots->model = image;
         return accept();
     }}
 
@@ -99,41 +105,47 @@ _COMMIT_FIRST = (
     ),
     Patch(
         _SLOTS,
-        "    slots_boot(slots); /* the rule that",
-        "    if (early) { return accept(); }\n    slots_boot(slots); /* the rule that",
+        "    /* What flash holds decides, not what was meant",
+        "    if (early) { return accept(); }\n    /* What flash holds decides, not what was meant",
     ),
     Patch(
         _MESSAGES,
-        """    slots_erase_spare(&device.slots, length);
-    put_credit();""",
-        f"""    slots_erase_spare(&device.slots, length);
-    (void)slots_commit(&device.slots, length, device.image_digest, {_EARLY});
-    put_credit();""",
+        _BEGIN,
+        f"{_BEGIN}    (void)slots_commit(&device.slots, length, device.incoming.digest, {_EARLY});\n",
     ),
 )
 _NO_CRC = (Patch("firmware/frame.c", "decoder->crc == CRC_OF_WHOLE;", "CRC_OF_WHOLE != 0;"),)
-_NO_READ_BACK = (Patch(_SLOTS, "if (!same_digest(read_back, digest)) {", "if (!same_digest(digest, digest)) {"),)
-_ERASE_RECORD = "    board_flash_erase_page(slot_address(spare));\n"
-_RECORD_LAST = (
-    Patch(_SLOTS, _ERASE_RECORD, ""),
-    Patch(
-        _SLOTS,
-        """        board_flash_erase_page(image_address(spare) + offset);
-    }
-""",
-        f"""        board_flash_erase_page(image_address(spare) + offset);
-    }}
-{_ERASE_RECORD}""",
-    ),
-)
-_CREDIT_FIRST = (
+_NO_READ_BACK = (
     Patch(
         _MESSAGES,
-        """    slots_erase_spare(&device.slots, length);
-    put_credit();""",
-        """    put_credit();
+        "if (!incoming_digest_matches(&device.incoming, &device.slots)) {",
+        "if (device.incoming.length == 0) {",
+    ),
+)
+_ERASE_RECORD = """    board_flash_erase_page(address);
+    journal_begin(address, info->erase_count, pages);
+"""
+_ERASE_IMAGE = """        if (pages_have(pages, page) && !pages_have(&erased, page)) {
+            board_flash_erase_page(image_address(spare) + page * PAGE_BYTES);
+        }
+    }
+"""
+_RECORD_LAST = (Patch(_SLOTS, _ERASE_RECORD, ""), Patch(_SLOTS, _ERASE_IMAGE, _ERASE_IMAGE + _ERASE_RECORD))
+_SET_RATE = "void uart_set_rate(uint32_t baud)\n{"
+_PUT = "void uart_put(uint8_t byte);\n"
+_FLUSH = "void uart_flush(void)\n{\n    while (sending.busy) {\n        uart_poll();\n    }\n}\n"
+_CREDIT_FIRST = (
+    Patch("firmware/uart.c", _SET_RATE, _FLUSH + _SET_RATE),
+    Patch("firmware/uart.h", _PUT, f"{_PUT}void uart_flush(void);\n"),
+    Patch(
+        _MESSAGES,
+        _BEGIN,
+        """    incoming_begin(&device.incoming, length, request->payload + 4, &sent);
+    put_credit();
     reply_transmit();
-    slots_erase_spare(&device.slots, length);""",
+    uart_flush();
+    slots_erase_spare(&device.slots, &sent);
+""",
     ),
 )
 _ALL = (

@@ -91,9 +91,10 @@ static void decode(const uint8_t *encoded, uint32_t length, frame_decoder_t *dec
     *taken = *same = 0;
     frame_decoder_reset(decoder);
     for (uint32_t i = 0; i <= length; i++) {
-        if (i < length && encoded[i] != 0) {
-            frame_decoder_take(decoder, encoded[i]);
-            continue;
+        /* in pieces of any size, as they come in */
+        while (i < length && encoded[i] != 0) {
+            uint32_t piece = 1 + draw(40);
+            i += frame_decoder_take(decoder, encoded + i, piece < length - i ? piece : length - i);
         }
         if (frame_decoder_whole(decoder) && decoder->length >= LEAST_BYTES) {
             *taken += 1;

@@ -24,6 +24,7 @@ static uint8_t *flash;
 static const uint8_t *incoming;
 static size_t incoming_length;
 static uint32_t ticks;
+static bool writing;
 
 uint32_t board_unique_id(unsigned word)
 {
@@ -38,6 +39,26 @@ uint32_t board_ticks(void)
 uint32_t board_tick_hz(void)
 {
     return CLOCK_HZ;
+}
+
+uint32_t board_uptime_seconds(void)
+{
+    return ticks / CLOCK_HZ;
+}
+
+void board_alarm_set(uint32_t milliseconds)
+{
+    (void)milliseconds;
+}
+
+bool board_alarm_rings(void)
+{
+    return ticks % 16 == 0;
+}
+
+void board_uart_set_rate(uint32_t baud)
+{
+    (void)baud;
 }
 
 bool board_is_simulated(void)
@@ -82,19 +103,41 @@ void board_flash_erase_page(uint32_t address)
     memset(slot_word(address), 0xFF, PAGE_BYTES);
 }
 
+void board_flash_write_begin(void)
+{
+    if (writing) {
+        abort();
+    }
+    writing = true;
+}
+
 void board_flash_write_word(uint32_t address, uint32_t value)
 {
+    if (!writing) {
+        abort();
+    }
     *slot_word(address) &= value;
+}
+
+bool board_flash_is_ready(void)
+{
+    return true;
+}
+
+void board_flash_write_end(void)
+{
+    writing = false;
 }
 
 static void feed(const uint8_t *bytes, size_t length)
 {
     incoming = bytes;
     incoming_length = length;
-    uint8_t byte;
-    while (uart_get(&byte)) {
-        protocol_receive(byte);
-    }
+    const uint8_t *waiting;
+    do {
+        protocol_go_on();
+    } while (incoming_length > 0 || uart_waiting(&waiting) > 0);
+    protocol_go_on(); /* with nothing to do */
 }
 
 static void feed_message(const uint8_t *message, uint32_t length, uint16_t sequence)

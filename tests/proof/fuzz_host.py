@@ -23,6 +23,7 @@ __all__ = ["fuzz_host"]
 _HEADER_BYTES = struct.calcsize(FRAME_HEADER)
 _BODIES: dict[Message, Callable[[bytes], Any]] = {
     Message.HELLO: protocol.decode_hello,
+    Message.PAGES: lambda body: protocol.decode_pages(body, 1),
     Message.RUN: protocol.decode_run,
     Message.READ: protocol.decode_read,
     Message.LEARN: protocol.decode_learn,

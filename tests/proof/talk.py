@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from firmware_sim import Board, FirmwareFault
+from firmware_sim.peripherals.nvmc import FlashOperation
 from nnlite.device import Device
 from nnlite.errors import NNLiteError
 from nnlite.image import encode_image
@@ -16,7 +17,7 @@ from nnlite.training import train
 from tests.proof.judge import Violation, digest, serving
 from tests.proof.nets import labelled
 
-__all__ = ["IMAGE_BYTES", "STEPS", "Ended", "damaged_before_commit", "quiet_line", "talk"]
+__all__ = ["IMAGE_BYTES", "STEPS", "Ended", "quiet_line", "talk", "worn_word"]
 
 SIZES = [24, 32, 6]
 _CHANCE = np.random.default_rng(9)
@@ -137,8 +138,26 @@ def quiet_line(board: Board) -> None:
         raise Violation(f"in flight: {again} requests were sent twice and {overruns} bytes were lost without a fault")
 
 
-def damaged_before_commit(board: Board) -> None:
-    """A bit of an image that has been programmed flips before its commit: the old model must serve on.
+class _WornFlash(list[FlashOperation]):
+    """A record of flash operations that spoils one of them: a bit of the n-th word of images does not take."""
+
+    def __init__(self, board: Board, number: int) -> None:
+        super().__init__()
+        self._board, self._left = board, number
+
+    def append(self, operation: FlashOperation) -> None:
+        super().append(operation)
+        profile = self._board.profile
+        address = profile.flash_start + 4 * operation.word
+        in_record = any(0 <= address - profile.slot_address(slot) < profile.page_bytes for slot in range(2))
+        if not operation.erases and not in_record:
+            self._left -= 1
+            if self._left == 0:
+                self._board.flip_bit(address, 0)
+
+
+def worn_word(board: Board) -> None:
+    """A word of an image does not take what is programmed into it: the old model must serve on, by flash and by learn.
 
     Raises
     ------
@@ -146,16 +165,13 @@ def damaged_before_commit(board: Board) -> None:
     """
     with Device.open(board.url) as device:
         device.flash(FIRST)
-        spare = 0 if device.info().active_slot else 1
-        address = board.profile.slot_address(spare) + board.profile.page_bytes
-
-        def flip(done: int, of: int) -> None:
-            if done == of:
-                board.flip_bit(address + of // 2 & ~3, 0)
-
-        try:
-            device.flash(SECOND, flip)
-        except NNLiteError:
-            if serving(board, device.info()) == digest(FIRST):
-                return
-        raise Violation("torn: an image that changed before its commit was taken")
+        for name in ("flash", "learn"):
+            board.chip.nvmc.record = _WornFlash(board, 300)
+            try:
+                STEPS[name].do(device)
+            except NNLiteError:
+                if serving(board, device.info()) == digest(FIRST):
+                    continue
+            finally:
+                board.chip.nvmc.record = None
+            raise Violation(f"torn: an image with a word that did not take was committed by {name}")

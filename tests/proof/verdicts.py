@@ -10,7 +10,7 @@ from firmware_sim.faults import Faults
 from tests.proof.broken import TRUSTING, VARIANTS, Variant, build
 from tests.proof.cuts import Bench
 from tests.proof.judge import Violation
-from tests.proof.talk import damaged_before_commit, quiet_line, talk
+from tests.proof.talk import quiet_line, talk, worn_word
 from tests.proof.undertakings import of_board
 
 __all__ = ["BOARDS", "CAUGHT_BY", "HEAD", "control_row", "row", "verdict"]
@@ -34,17 +34,17 @@ HARNESSES: dict[str, Callable[[Board], None]] = {
     "power cuts": _power_cuts,
     "line faults": _noisy_line,
     "a quiet line": quiet_line,
-    "a bit that flips before the commit": damaged_before_commit,
+    "a word that does not take": worn_word,
 }
 #: by variant; those that the digest at boot hides come with it switched off
 CAUGHT_BY = {
     "commit first": "power cuts",
     "record last": "power cuts",
-    "no read-back": "a bit that flips before the commit",
+    "no read-back": "a word that does not take",
     "no CRC": "line faults",
     "early credit": "a quiet line",
 }
-_HIDDEN_BY_DIGEST = ("commit first", "record last", "no read-back")
+_HIDDEN_BY_DIGEST = ("commit first", "record last")
 HEAD = "| fault | what is wrong | harness | what it says | with the digest at boot |\n|---|---|---|---|---|\n"
 
 
