@@ -7,6 +7,7 @@ gives, and the nRF51's core stands still meanwhile; the nRF52's only when it exe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from firmware_sim.faults.memory import partly
 from firmware_sim.peripherals.base import Peripheral, Refused, Reset, Timeline
 
-__all__ = ["Nvmc", "Outcome"]
+__all__ = ["FlashOperation", "Nvmc", "Outcome"]
 
 Words = npt.NDArray[np.uint32]
 Outcome = Literal["nothing", "torn", "half-erased", "all"]
@@ -23,6 +24,31 @@ Outcome = Literal["nothing", "torn", "half-erased", "all"]
 _READY, _READYNEXT, _CONFIG, _ERASEPAGE = 0x400, 0x408, 0x504, 0x508
 _READ, _WRITE, _ERASE = 0, 1, 2
 _WRITES_PER_WORD = 2
+
+
+@dataclass(frozen=True)
+class FlashOperation:
+    """A page that was erased, or a word that was programmed.
+
+    Attributes
+    ----------
+    word : the first word of flash that it was about, counted from the start of flash.
+    before, after : what the words held and hold, uint32.
+    erases : whether it is a page.
+    """
+
+    word: int
+    before: Words
+    after: Words
+    erases: bool
+
+    def left(self, outcome: Outcome, seed: int) -> Words:
+        """What the words hold when the power went and so much of it was done."""
+        if outcome == "nothing":
+            return self.before
+        if outcome == "all":
+            return self.after
+        return partly(self.before, self.after, seed, 0.5 if outcome == "half-erased" and self.erases else None)
 
 
 class Nvmc(Peripheral):
@@ -40,9 +66,10 @@ class Nvmc(Peripheral):
     busy_until : cycle at which the last operation ends or ended.
     busy_from : the operation from which on READY stays 0, however long the firmware waits; None for a good controller.
     programmed : for each word, how often it was programmed since its page was erased.
+    record : where every operation on the array is noted from now on; None for nowhere.
     """
 
-    WIRING = Peripheral.WIRING | {"_words", "_halts"}
+    WIRING = Peripheral.WIRING | {"_words", "_halts", "record"}
     NAMES: Mapping[int, str] = {_READY: "READY", _READYNEXT: "READYNEXT", _CONFIG: "CONFIG", _ERASEPAGE: "ERASEPAGE"}
 
     def __init__(
@@ -68,6 +95,7 @@ class Nvmc(Peripheral):
         self.cut_seed = 0
         self.busy_from: int | None = None
         self.operations = 0
+        self.record: list[FlashOperation] | None = None
         self.power_on()
 
     def power_on(self) -> None:
@@ -124,26 +152,22 @@ class Nvmc(Peripheral):
             self._take(self._write_cycles)
             return before & value, "all"
         word = np.array([before], np.uint32)
-        after, outcome = self._operate(word, word & np.uint32(value), self._write_cycles)
+        after, outcome = self._operate(FlashOperation(0, word, word & np.uint32(value), False), self._write_cycles)
         return int(after[0]), outcome
 
-    def _operate(self, before: Words, after: Words, cycles: int) -> tuple[Words, Outcome]:
+    def _operate(self, operation: FlashOperation, cycles: int) -> tuple[Words, Outcome]:
         """Count an operation and let its time pass. Returns what the words hold then, and how much of it was done."""
         if self.cut:  # the core stops behind this instruction
-            return before, "nothing"
+            return operation.before, "nothing"
         self.operations += 1
         outcome: Outcome = "all"
         if self.operations == self.cut_at:
             self.cut = True
             self.time.wake_at(0)
             outcome = self.cut_outcome
-        if outcome == "nothing":
-            return before, outcome
-        if outcome != "all":
-            even = 0.5 if outcome == "half-erased" and before.size > 1 else None
-            return partly(before, after, self.cut_seed, even), outcome
-        self._take(cycles)
-        return after, outcome
+        if outcome == "all":
+            self._take(cycles)
+        return operation.left(outcome, self.cut_seed), outcome
 
     def _take(self, cycles: int) -> None:
         """An operation begins that takes so long."""
@@ -165,7 +189,10 @@ class Nvmc(Peripheral):
             raise Refused(f"NVMC.ERASEPAGE for {address:#010x}, which is not the start of a page of flash")
         page = slice(word, word + self._page_words)
         erased = np.full(self._page_words, 0xFFFFFFFF, np.uint32)
-        self._words[page], outcome = self._operate(self._words[page], erased, self._erase_cycles)
+        operation = FlashOperation(word, self._words[page].copy(), erased, True)
+        self._words[page], outcome = self._operate(operation, self._erase_cycles)
+        if self.record is not None:
+            self.record.append(operation)
         self.time.flash_changed(address, 4 * self._page_words)
         if outcome == "all":  # a page that is half erased is not erased
             self.programmed[page] = 0
@@ -180,6 +207,10 @@ class Nvmc(Peripheral):
             raise Refused(f"a store of {size} bytes to flash at {address:#010x}; only whole words can be programmed")
         if self.programmed[word] >= _WRITES_PER_WORD:
             raise Refused(f"the word at {address:#010x} was programmed a third time since its page was erased")
-        self._words[word], outcome = self._program(int(self._words[word]), value)
+        before = int(self._words[word])
+        self._words[word], outcome = self._program(before, value)
+        if self.record is not None:
+            held = np.array([before], np.uint32)
+            self.record.append(FlashOperation(word, held, held & np.uint32(value), False))
         self.time.flash_changed(address, size)
         self.programmed[word] += outcome != "nothing"
