@@ -26,6 +26,12 @@ TARGETS = {
     "cortex-m0": ["-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0"],
     "cortex-m4f": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"],
 }
+#: start-up and errata of a chip, in boards/nrf
+_CHIPS = {
+    "nrf51822": ("startup_nrf51822.c", "errata_nrf51822.c"),
+    "nrf52833": ("startup_nrf52.c", "errata_nrf52.c"),
+    "nrf52840": ("startup_nrf52.c", "errata_nrf52.c"),
+}
 _FLAGS = [
     "-std=c99",
     "-O2",
@@ -111,8 +117,13 @@ def build_program(profile: Profile, folder: Path, program: Sequence[Path]) -> Pa
 
     Raises
     ------
-    IncompatibleError : no compiler, or the sources do not compile (with what the compiler said).
+    IncompatibleError : no compiler, no start-up code for the chip, or the sources do not compile (with what the
+        compiler said).
     """
+    if profile.chip not in _CHIPS:
+        raise IncompatibleError(
+            f"no start-up code for the chip of {profile.name}, {profile.chip}; there is for {', '.join(_CHIPS)}"
+        )
     folder = folder.resolve()
     (folder / "board_config.h").write_text(board_config(profile), encoding="ascii")
     (folder / "memory.ld").write_text(_memory(profile), encoding="ascii")
@@ -122,9 +133,7 @@ def build_program(profile: Profile, folder: Path, program: Sequence[Path]) -> Pa
         family = firmware / "boards" / "nrf"
         parts = {*firmware.glob("*.c")} - {firmware / "main.c"}
         sources = [*sorted((package / "runtime").glob("*.c")), *sorted([*parts, *program])]
-        sources += [
-            family / name for name in ("hal.c", "startup.c", f"startup_{profile.chip}.c", f"errata_{profile.chip}.c")
-        ]
+        sources += [family / name for name in ("hal.c", "startup.c", *_CHIPS[profile.chip])]
         command = [*compiler(), *TARGETS[profile.core], *_FLAGS, f"-I{folder}", f"-I{package / 'runtime'}"]
         command += [
             *map(str, sources),
