@@ -111,7 +111,7 @@ class Board:
         for start, size in self.chip.spaces:
             self.cpu.map_registers(start, size)
         self.firmware_bytes = self._memory.load(self.image)
-        self.cpu.load_code(flash[: self.firmware_bytes].tobytes())
+        self.cpu.load_code(flash[: self.firmware_bytes].tobytes(), self.image.code_in_ram)
         self._injection = Injection(self.cpu, self._memory, self.chip.nvmc)
         self._measuring = Measuring(self.cpu, self.image, self._memory, checks)
         self._fault: FirmwareFault | None = None
@@ -163,6 +163,11 @@ class Board:
     def flash_changed(self, start: int, size: int) -> None:
         """What was made of code there is no longer true."""
         self.cpu.code_changed(start, size)
+
+    def flash_busy(self, cycles: int) -> None:
+        """Flash is busy up to a cycle: a core that executes it stands still, one that executes RAM goes on."""
+        self.cpu.flash_busy(cycles)
+        self.cpu.disturbed()  # READY, which was known to be 1
 
     def byte_sent(self, cycles: int) -> None:
         """The last bit of a byte will have gone then: end the run if somebody waits for no more than that."""
@@ -237,9 +242,9 @@ class Board:
     @property
     def seconds_to_event(self) -> float | None:
         """Simulated seconds until it has something to do: 0 while it computes, None while only the laptop can tell."""
-        if not self.cpu.waiting:
-            return 0.0
         events = [event for event in (self.chip.next_event(), self.link.next_arrival) if event is not None]
+        if not self.cpu.waiting:  # asked second: a flag may have come up by the first
+            return 0.0
         return max(0, min(events) - self.cycles) / self.cycles_per_second if events else None
 
     @property
@@ -724,7 +729,7 @@ class Board:
     def _function(self, name: str) -> int:
         """Address of a function."""
         address = self.symbol(name)
-        if not self._memory.in_flash(address):
+        if not self._memory.in_flash(address) and self.image.function_at(address) is None:
             raise SimulatorError(f"{name} lies at {address:#010x}, which is not in flash: it is no function")
         return address
 
@@ -800,7 +805,7 @@ class Board:
         ------
         SimulatorError : the board was opened without `checks`, so nothing was counted by function.
         """
-        with self._measuring.profile(self.profile.flash_start) as rows:
+        with self._measuring.profile(self.profile) as rows:
             yield rows
 
     # ---- snapshots ----

@@ -49,6 +49,8 @@ class _Silicon:
     part : what the nRF52's word at 0x1000_0130 says; the nRF51 has none.
     timers : id, channels, bits of the widest counter.
     rtcs : id, channels.
+    flash_halts : whether a flash operation halts the core also when it executes RAM (nRF51 Reference Manual 6.1.1; for
+        the nRF52833 the PS, 4.3.1, names only code in flash).
     ports : name, base, where its window starts and how long it is, pins.
     not_simulated : names by id.
     """
@@ -59,6 +61,7 @@ class _Silicon:
     rtcs: tuple[tuple[int, int], ...]
     ports: tuple[tuple[str, int, int, int, int], ...]
     gpiote_channels: int
+    flash_halts: bool
     gpiote_extra: Mapping[int, str]
     uicr: Mapping[int, str]
     not_simulated: Mapping[int, str]
@@ -77,6 +80,7 @@ _NRF51822 = _Silicon(
     rtcs=((0x0B, 3), (0x11, 4)),
     ports=(("GPIO", 0x50000000, 0x50000000, 0x1000, 32),),
     gpiote_channels=4,
+    flash_halts=True,
     gpiote_extra={0xC18: "0x40006C18 (undocumented, written by the workaround of anomaly 26)"},
     uicr=uicr.NRF51,
     not_simulated=_SHARED
@@ -90,6 +94,7 @@ _NRF52833 = _Silicon(
     rtcs=((0x0B, 3), (0x11, 4), (0x24, 4)),
     ports=(("GPIO P0", 0x50000000, 0x50000000, 0x800, 32), ("GPIO P1", 0x50000300, 0x50000800, 0x400, 10)),
     gpiote_channels=8,
+    flash_halts=False,
     gpiote_extra={},
     uicr=uicr.NRF52,
     not_simulated=_SHARED
@@ -103,7 +108,7 @@ _NRF52840 = replace(
     newest=5,
     part=8,
     ports=(("GPIO P0", 0x50000000, 0x50000000, 0x800, 32), ("GPIO P1", 0x50000300, 0x50000800, 0x400, 16)),
-    not_simulated=_NRF52833.not_simulated | {0x29: "QSPI"},
+    not_simulated={**_NRF52833.not_simulated, 0x29: "QSPI"},
 )
 #: a chip more is a row more here, and peripherals where it has others
 _CHIPS: Mapping[str, _Silicon] = MappingProxyType({"nrf51822": _NRF51822, "nrf52833": _NRF52833, "nrf52840": _NRF52840})
@@ -167,7 +172,9 @@ class Chip:
         pins = (profile.uart_tx_pin, profile.uart_rx_pin)
         self.uart = Uart(_base(_UART), time, self.clock, hz, profile.uart_fifo_bytes, pins, _UART)
         erase, write = profile.erase_page_us * hz // 1_000_000, profile.write_word_us * hz // 1_000_000
-        self.nvmc = Nvmc(_base(_NVMC), time, profile.flash_start, flash, profile.page_bytes, erase, write)
+        self.nvmc = Nvmc(
+            _base(_NVMC), time, profile.flash_start, flash, profile.page_bytes, erase, write, silicon.flash_halts
+        )
         self.uicr = uicr.Uicr(_UICR, time, self.nvmc, silicon.uicr)
         self.timers = tuple(
             Timer(f"TIMER{n}", _base(place), time, hz, place, channels, bits, silicon.nrf52)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from firmware_sim.image import Image
+from nnlite.profile import Profile
 
 __all__ = ["FunctionCost", "function_costs"]
 
@@ -33,12 +34,13 @@ class FunctionCost:
     cycles: int
 
 
-def function_costs(before: Executed, after: Executed, image: Image, flash_start: int) -> list[FunctionCost]:
+def function_costs(before: Executed, after: Executed, image: Image, chip: Profile) -> list[FunctionCost]:
     """What was executed between two readings of `Cpu.executed`, the most expensive function first."""
     times, instructions, cycles = (late - early for late, early in zip(after, before, strict=True))
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for at in np.flatnonzero(times).tolist():
-        address = flash_start + 2 * at
+        in_ram = 2 * at - chip.flash_bytes
+        address = chip.flash_start + 2 * at if in_ram < 0 else chip.ram_start + in_ram
         name = image.function_at(address) or "?"
         row = sums[name]
         if name in image.symbols and image.symbols[name].address == address:

@@ -34,6 +34,9 @@ _STACK_ENDS = (
 )
 #: linker marks where static memory ends, so that a stack above it may reach down to there
 _STATICS_END = ("_end", "end", "__end__", "__bss_end__", "__bss_end", "_ebss", "__HeapLimit")
+#: what the table of a prebuilt image calls the code that start-up copies to RAM
+_CODE_IN_RAM = "ram_code"
+_NOWHERE = (0, 0)
 _SYMBOL = np.dtype([("name", "<u4"), ("value", "<u4"), ("size", "<u4"), ("info", "u1"), ("other", "u1"), ("in", "<u2")])
 _OBJECT, _FUNCTION = 1, 2  # types of ELF symbols; 0 is a mark of the linker script or of assembly
 _LOCAL, _WEAK, _GLOBAL = 0, 2, 1  # their bindings, the later the stronger
@@ -50,12 +53,14 @@ class Image:
     symbols : functions, objects, and linker marks with size 0, by name; empty when the file has none.
     hard_float : whether its functions pass floats in the FPU's registers.
     stack : lowest address of the main stack and its top, where that can be told.
+    code_in_ram : between which addresses start-up copies code to RAM, (0, 0) for nowhere; None when nothing tells.
     """
 
     segments: tuple[tuple[int, bytes], ...]
     symbols: Mapping[str, Symbol] = field(default_factory=dict, repr=False)
     hard_float: bool = False
     stack: tuple[int, int] | None = None
+    code_in_ram: tuple[int, int] | None = None
     _functions: tuple[tuple[int, int, str], ...] = field(default=(), repr=False)  # first address, end, name
     _read_lines: Callable[[], LineTable] = field(default=lambda: LineTable([], []), repr=False, compare=False)
 
@@ -94,12 +99,17 @@ class Image:
         symbols = profile.firmware.symbols
         stack = symbols["stack"]
         segments = _segments(profile.firmware_hex())
+        copied = symbols.get(_CODE_IN_RAM)
+        in_ram = _NOWHERE if copied is None else (copied.address, copied.address + copied.size)
+        spaces = [(start, start + len(data)) for start, data in segments] + [in_ram]
+        functions = ((s.address, s.size, name) for name, s in symbols.items() if s is not copied)
         return cls(
             segments,
             symbols,
             hard_float=profile.fpu,
             stack=(stack.address, stack.address + stack.size),
-            _functions=_in_flash(((s.address, s.size, name) for name, s in symbols.items()), segments),
+            code_in_ram=in_ram,
+            _functions=_within(spaces, functions),
             _read_lines=lambda: LineTable.parse(profile.firmware_lines()),
         )
 
@@ -154,13 +164,12 @@ def _joined(pieces: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...
     return tuple((address, bytes(data)) for address, data in segments)
 
 
-def _in_flash(
-    functions: Iterable[tuple[int, int, str]], segments: Iterable[tuple[int, bytes]]
+def _within(
+    spaces: list[tuple[int, int]], functions: Iterable[tuple[int, int, str]]
 ) -> tuple[tuple[int, int, str], ...]:
-    """First address, end and name of those whose code is loaded there, from address, size and name."""
-    flash = [(start, start + len(data)) for start, data in segments]
+    """First address, end and name of those that lie in one of the spaces, from address, size and name."""
     found = ((at, at + size, name) for at, size, name in functions if size)
-    return tuple(sorted(f for f in found if any(start <= f[0] and f[1] <= end for start, end in flash)))
+    return tuple(sorted(f for f in found if any(start <= f[0] and f[1] <= end for start, end in spaces)))
 
 
 def _of_elf(content: bytes, path: str) -> Image:
@@ -194,10 +203,11 @@ def _of_elf(content: bytes, path: str) -> Image:
         raise SimulatorError(f"cannot load the firmware {path}: {error}") from error
     symbols = _by_name(table, names)
     functions = _functions_of(table, names, [(at, at + size) for at, _, _, size in loaded])
+    in_ram = _copied_code(loaded, functions) if functions else None
     starts = [start for start, _, _ in functions]
     stack = _stack(symbols, segments)
     return Image(
-        segments, symbols, hard_float, stack, functions, partial(LineTable.of_dwarf, content, functions=starts)
+        segments, symbols, hard_float, stack, in_ram, functions, partial(LineTable.of_dwarf, content, functions=starts)
     )
 
 
@@ -277,6 +287,14 @@ def _functions_of(
         end = next(end for first, end in spaces if first <= start < end)
         found.append((start, min(start + size if size else end, following, end), name))
     return tuple(found)
+
+
+def _copied_code(loaded: list[tuple[int, int, int, int]], functions: Iterable[tuple[int, int, str]]) -> tuple[int, int]:
+    """Between which addresses code is executed elsewhere than it is loaded: the segments with a function in them."""
+    starts = [start for start, _, _ in functions]
+    spaces = [(at, at + size) for at, load, _, size in loaded if at != load]
+    spaces = [(low, high) for low, high in spaces if any(low <= start < high for start in starts)]
+    return (min(low for low, _ in spaces), max(high for _, high in spaces)) if spaces else _NOWHERE
 
 
 def _stack(symbols: Mapping[str, Symbol], segments: tuple[tuple[int, bytes], ...]) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ from firmware_sim.errors import SimulatorError
 from firmware_sim.function_profile import FunctionCost, function_costs
 from firmware_sim.image import Image
 from firmware_sim.memory import Memory, noise
+from nnlite.profile import Profile
 
 __all__ = ["Measurement", "Measuring"]
 
@@ -68,7 +69,7 @@ class Measuring:
             result.calls, result.instructions, result.cycles = self._cpu.measured(address)
 
     @contextmanager
-    def profile(self, flash_start: int) -> Iterator[list[FunctionCost]]:
+    def profile(self, chip: Profile) -> Iterator[list[FunctionCost]]:
         """Count what each function costs."""
         if not self._checks:
             raise SimulatorError("functions are counted while checks are on: open the board with checks=True")
@@ -77,7 +78,7 @@ class Measuring:
         try:
             yield rows
         finally:
-            rows += function_costs(before, self._cpu.executed(), self._image, flash_start)
+            rows += function_costs(before, self._cpu.executed(), self._image, chip)
 
     def poison(self, name: str, address: int, size: int) -> None:
         """Fill an object with noise and follow it from now on."""

@@ -20,7 +20,6 @@ from firmware_sim.state import keep_flash, restore_flash
 
 __all__ = ["serve", "serve_board"]
 
-_BAUD = 115_200
 #: shortest wait: USB carries bytes once a millisecond as well
 _TICK_SECONDS = 0.001
 #: simulated time between two looks at the client while the board computes
@@ -94,7 +93,8 @@ def serve(
         del outbox[: outlet.send(bytes(outbox))]
         del outbox[_OUTBOX_BYTES:]
         if data := outlet.receive():
-            board.write_line(data, _BAUD)
+            # What rate the client has set is not heard here: whoever it is speaks at the board's.
+            board.write_line(data, board.uart.baud)
 
 
 def _seconds_to_wait(board: Board, now: float | None) -> float | None:

@@ -113,12 +113,13 @@ def test_the_short_way_succeeds(go: Any, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == report
 
 
-@pytest.mark.parametrize(("kernel", "compared"), [("nn_dense_forward", "logit"), ("nn_dense_backward", "parameter")])
-def test_a_bit_of_a_dense_kernels_machine_code(kernel: str, compared: str, go: Any, tmp_path: Path) -> None:
-    """Some bits make the core stumble, some make it compute something else; a rare one does not matter."""
+@pytest.mark.parametrize(("kernel", "compared"), [("core_sum", "logit"), ("core_column", "parameter")])
+def test_a_bit_of_an_inner_loops_machine_code(kernel: str, compared: str, go: Any, tmp_path: Path) -> None:
+    """Some bits make the core stumble, some make it compute something else; those on a way that no term of these
+    samples takes do not matter."""
     symbol = Profile.load("microbit").firmware.symbols[kernel]
     said = []
-    for offset in range(40, symbol.size - symbol.size % 4, 60):
+    for offset in range(40, symbol.size - symbol.size % 4, 32):
         try:
             go(OtherSimulator((symbol.address + offset, 1)))
         except NNLiteError as error:
@@ -127,8 +128,8 @@ def test_a_bit_of_a_dense_kernels_machine_code(kernel: str, compared: str, go: A
         else:
             said.append("nothing")
     print("\n".join(said))
-    assert len(said) >= 5
-    assert said.count("nothing") <= 1
+    assert len(said) >= 9
+    assert 2 * said.count("nothing") < len(said)
     assert any(line.startswith(compared) and "differ" in line for line in said)
     assert all(f"in {kernel}" in line or "pc 0x" in line or "differ" in line or line == "nothing" for line in said)
 

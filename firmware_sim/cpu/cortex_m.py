@@ -46,12 +46,15 @@ _FOREVER = 1 << 62
 _WFI, _WFE, _YIELD = 0xBF30, 0xBF20, 0xBF10
 _SLOTS = ctypes.POINTER(ctypes.c_int64)
 _T = 1 << 24
+#: the high byte of a first halfword that has a second one is this or more (ARMv7-M, A5.1)
+_WIDE = 0xE8
 _ALIGNED = 1 << 9
 _FLOAT_FRAME = 18 * 4  # s0 to s15, FPSCR and a word that keeps it aligned
 _numbers = itertools.count(1)
 #: slots that say where this core's arrays are: a snapshot may come from another board
 _OWN = [slots.BASE, slots.HALFWORDS, slots.CORE, slots.SELF, slots.FLASH_ADDRESS, slots.RAM_ADDRESS, slots.RAM_WORDS]
-_OWN += [slots.RAM_COPY, slots.BATCH_NAMES, slots.BATCH_POINTERS, slots.BATCH_COUNT]
+_OWN += [slots.RAM_START, slots.RAM_HALFWORDS, slots.CODE_START, slots.CODE_END, slots.RAM_COPY]
+_OWN += [slots.BATCH_NAMES, slots.BATCH_POINTERS, slots.BATCH_COUNT]
 _CORE_REGISTERS = {f"r{n}": arm.UC_ARM_REG_R0 + n for n in range(13)} | {
     "sp": arm.UC_ARM_REG_SP,
     "lr": arm.UC_ARM_REG_LR,
@@ -163,11 +166,14 @@ class CortexM:
         self._stop_before: int | None = None
         self._watch: ctypes.c_size_t | None = None
         self._halfwords = flash.size // 2
-        self.counters = np.zeros(slots.TABLE + 2 * self._halfwords, np.int64)
+        in_ram = ram.size // 2
+        halfwords = self._halfwords + in_ram
+        self.counters = np.zeros(slots.TABLE + 2 * halfwords + in_ram, np.int64)
         self.view = memoryview(self.counters)  # type: ignore[arg-type, unused-ignore]  # typed from Python 3.12 on
-        self._table = self.counters[slots.TABLE : slots.TABLE + self._halfwords]
+        self._table = self.counters[slots.TABLE : slots.TABLE + halfwords]
         self._entries = self.view[slots.TABLE :]
-        self._jumps = self.counters[slots.TABLE + self._halfwords :]
+        self._jumps = self.counters[slots.TABLE + halfwords : slots.TABLE + 2 * halfwords]
+        self._made_of = self.counters[slots.TABLE + 2 * halfwords :]
         self._known: npt.NDArray[np.int64] | None = None
         self.number = next(_numbers)
         bridge.cores[self.number] = weakref.ref(self)
@@ -184,9 +190,9 @@ class CortexM:
         flash, ram = self.flash, self.ram
         self.engine.mem_map_ptr(self.flash_start, flash.size, unicorn.UC_PROT_ALL, flash.ctypes.data)
         self.engine.mem_protect(self.flash_start, flash.size, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
-        self.engine.mem_map_ptr(self.ram_start, ram.size, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE, ram.ctypes.data)
+        self.engine.mem_map_ptr(self.ram_start, ram.size, unicorn.UC_PROT_ALL, ram.ctypes.data)
         self.engine.hook_add(unicorn.UC_HOOK_MEM_WRITE_PROT, self._flash_store)
-        self.engine.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED | unicorn.UC_HOOK_MEM_FETCH_PROT, self._unmapped)
+        self.engine.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED, self._unmapped)
         self.engine.hook_add(unicorn.UC_HOOK_INTR, self._exception)
         self.engine.hook_add(unicorn.UC_HOOK_INSN_INVALID, self._undefined)
         self._add_hook(unicorn.UC_HOOK_CODE, step_address(self.checks), 1, 0)
@@ -215,6 +221,9 @@ class CortexM:
         self._batch_pointers = (ctypes.c_void_p * len(names))(*(values + 8 * n for n in range(len(names))))
         self._ram_copy = np.zeros(self.ram.size // 8, np.int64)
         self.counters[slots.BASE], self.counters[slots.HALFWORDS] = self.flash_start, self._halfwords
+        self.counters[slots.RAM_START], self.counters[slots.RAM_HALFWORDS] = self.ram_start, self.ram.size // 2
+        self.counters[[slots.CODE_START, slots.CODE_END]] = self.ram_start, self.ram_start + self.ram.size
+        self.counters[slots.PLAIN_HALFWORDS] = self._halfwords
         self.counters[slots.CORE], self.counters[slots.SELF] = self.number, self.counters.ctypes.data
         self.counters[slots.FLASH_ADDRESS] = self.flash.ctypes.data
         self.counters[slots.RAM_ADDRESS] = self.ram.ctypes.data
@@ -226,8 +235,13 @@ class CortexM:
 
     # ---- code ----
 
-    def load_code(self, code: bytes) -> None:
-        """Flash begins with this image: what other boards learned of its instructions holds here too."""
+    def load_code(self, code: bytes, in_ram: tuple[int, int] | None) -> None:
+        """Flash begins with this image: what other boards learned of its instructions holds here too.
+
+        `in_ram` : between which addresses of RAM it has code, if that is known: `checks` stop it elsewhere.
+        """
+        if in_ram is not None:
+            self.counters[[slots.CODE_START, slots.CODE_END]] = in_ram
         self._known = _learned(code, self.core)
         self._table[: self._known.size] = self._known
 
@@ -238,22 +252,59 @@ class CortexM:
             self._known = None
         if size == 4 and not (self._entries[first] or self._entries[first + 1] or self._entries[first - 1]):
             return  # a word of data: firmware that writes flash does it by the thousand
-        table = self._table[max(first - 1, 0) : first + (size + 1) // 2]
+        table = self._table[max(first - 1, 0) : min(first + (size + 1) // 2, self._halfwords)]
         if table.any():
             table[:] = 0
             self.engine.ctl_flush_tb()
 
     def decode(self, address: int) -> None:
         """Make the entries of the instructions from an address on (the hooks ask when they meet a new one)."""
-        at = (address - self.flash_start) // 2
-        self._table[at] = slots.UNKNOWN  # also when nothing can be made of it
-        for place, entry in entries(memoryview(self.flash)[2 * at :], address, self.core):  # type: ignore[arg-type, unused-ignore]
-            index = (place - self.flash_start) // 2
+        memory, start, first = self._memory_of(address)
+        at = address - start
+        self._make(address, slots.UNKNOWN)  # also when nothing can be made of it
+        for place, entry in entries(memoryview(memory)[at:], address, self.core):  # type: ignore[arg-type, unused-ignore]
+            index = first + (place - start) // 2
             if place != address and self._table[index] & _ENTRY:
                 break
-            self._table[index] = entry | self._marks.get(place, 0) << slots.FLAG_SHIFT
+            self._make(place, entry)
             if self._known is not None and index < self._known.size:
                 self._known[index] = entry
+
+    def _make(self, address: int, entry: int) -> None:
+        """This is the entry of an instruction; one that was counted keeps its counts."""
+        memory, start, first = self._memory_of(address)
+        at = address - start
+        index = first + at // 2
+        counted = self._table[index] & ~_ENTRY
+        self._table[index] = counted | entry | self._marks.get(address, 0) << slots.FLAG_SHIFT
+        if memory is self.ram:
+            self._made_of[at // 2] = int.from_bytes(self._code(address), "little")
+
+    def _memory_of(self, address: int) -> tuple[npt.NDArray[np.uint8], int, int]:
+        """The memory with an instruction: its bytes, its first address, and the index of its first entry."""
+        if self._is_in_ram(address):
+            return self.ram, self.ram_start, self._halfwords
+        return self.flash, self.flash_start, 0
+
+    def _is_in_ram(self, address: int) -> bool:
+        return 0 <= address - self.ram_start < self.ram.size
+
+    def _code(self, address: int) -> bytes:
+        """The instruction at an address: 2 bytes, 4 bytes, or none where no memory is."""
+        memory, start, _ = self._memory_of(address)
+        at = address - start
+        if not 0 <= at < memory.size:
+            return b""
+        return memory[at : at + (4 if memory[at + 1] >= _WIDE else 2)].tobytes()
+
+    def _index(self, address: int) -> int:
+        _, start, first = self._memory_of(address)
+        return first + (address - start) // 2
+
+    def _forget_ram_code(self) -> None:
+        """RAM has other code than entries, and the engine's translation, were made of."""
+        self._table[self._halfwords :] &= ~_ENTRY
+        self.engine.ctl_flush_tb()
 
     def stop_before(self, address: int | None) -> None:
         """Let runs end in front of an instruction, not counting one that the core stands at now; None for none."""
@@ -269,7 +320,7 @@ class CortexM:
     def _mark(self, address: int, flag: int) -> None:
         """Set STOPS or MEASURED on an instruction."""
         self._marks[address] = self._marks.get(address, 0) | flag
-        index = (address - self.flash_start) // 2
+        index = self._index(address)
         if not self._table[index] & _ENTRY:
             self.decode(address)
         self._table[index] |= flag << slots.FLAG_SHIFT
@@ -277,10 +328,10 @@ class CortexM:
     def _unmark(self, address: int, flag: int) -> None:
         """Take a mark back."""
         self._marks[address] &= ~flag
-        self._table[(address - self.flash_start) // 2] &= ~(flag << slots.FLAG_SHIFT)
+        self._table[self._index(address)] &= ~(flag << slots.FLAG_SHIFT)
 
     def executed(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """For each halfword of flash, while `checks` are on: how often its instruction was executed, the
+        """For each halfword of flash, then of RAM, while `checks` are on: how often its instruction was executed, the
         instructions that this counts for, and its cycles."""
         entry, times = self._table & _ENTRY, self._table >> slots.EXECUTED_SHIFT
         instructions = times * (entry >> slots.COUNT_SHIFT & slots.COUNT_MASK)
@@ -412,16 +463,12 @@ class CortexM:
         return True  # drop the store itself: what flash then holds is decided above
 
     def _unmapped(self, _: Any, access: int, address: int, size: int, __: int, ___: Any) -> bool:
-        fetch = access in (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT)
+        fetch = access == unicorn.UC_MEM_FETCH_UNMAPPED
         if fetch and address & ~1 == _BACK_TO_PYTHON:
             self.returned = True
             return False
         if fetch:
-            where = "in RAM, which is not executed here" if access == unicorn.UC_MEM_FETCH_PROT else "where nothing is"
-            self._stop(f"a jump to {address:#010x}, {where}", address)
-            self.fault_pc = self._last_pc()
-            if self.view[slots.CALLING]:  # it did not get there
-                self.view[slots.DEPTH] -= 1
+            self._stop_for_jump(address, "where nothing is")
             return False
         verb = "a write" if access == unicorn.UC_MEM_WRITE_UNMAPPED else "a read"
         below = 0 < self.ram_start - address <= 4096
@@ -429,10 +476,18 @@ class CortexM:
         self._stop(f"{verb} of {size} bytes at {address:#010x}, {where}", address)
         return False
 
+    def _stop_for_jump(self, address: int, where: str) -> None:
+        self._stop(f"a jump to {address:#010x}, {where}", address)
+        self.fault_pc = self._last_pc()
+        if self.view[slots.CALLING]:  # it did not get there
+            self.view[slots.DEPTH] -= 1
+
     def _last_pc(self) -> int:
         """The instruction that was executed last, where that is known."""
         last = self.view[slots.LAST]
-        return self.flash_start + 2 * last if last >= 0 else self.engine.reg_read(arm.UC_ARM_REG_PC)
+        if last < 0:
+            return self._read(arm.UC_ARM_REG_PC)
+        return self.flash_start + 2 * last if last < self._halfwords else self.ram_start + 2 * (last - self._halfwords)
 
     def _exception(self, _: Any, number: int, __: Any) -> None:
         if number == 8:
@@ -455,12 +510,10 @@ class CortexM:
 
     def _code_at_pc(self) -> tuple[bytes, int]:
         pc = self.engine.reg_read(arm.UC_ARM_REG_PC)
-        at = pc - self.flash_start
-        return self.flash[at : at + 4].tobytes() if 0 <= at < self.flash.size else b"", pc
+        return self._code(pc), pc
 
     def _undefined(self, _: Any, __: Any) -> bool:
-        at = self.engine.reg_read(arm.UC_ARM_REG_PC) - 2 - self.flash_start
-        code = int.from_bytes(self.flash[at : at + 2].tobytes(), "little") if 0 <= at < self.flash.size else 0
+        code = int.from_bytes(self._code(self._read(arm.UC_ARM_REG_PC) - 2), "little")
         if code == _WFE:
             if not self.view[slots.EVENT]:
                 self.sleeping = True
@@ -487,6 +540,9 @@ class CortexM:
             what = f"'{disassemble(*self._code_at_pc())}' while SCB.CPACR does not enable the FPU"
         elif reason == slots.UNALIGNED:
             what = f"an unaligned access at {address:#010x}, which '{disassemble(*self._code_at_pc())}' cannot make"
+        elif reason == slots.NO_CODE:
+            self._stop_for_jump(address, "in RAM, where the image has no code")
+            return
         else:
             return
         self.stopped = Stop(what, None if reason in (slots.NOT_ON_THIS_CORE, slots.NO_FPU) else address)
@@ -515,6 +571,13 @@ class CortexM:
     def stop_at(self, cycles: int) -> None:
         """Bring the current run's deadline forward."""
         self.view[slots.DEADLINE] = min(self.view[slots.DEADLINE], cycles)
+
+    def flash_busy(self, cycles: int) -> None:
+        """Flash is busy up to a cycle: the core stands still, or goes on in RAM until it fetches from flash."""
+        if self._is_in_ram(self.view[slots.NEXT] - 2):
+            self.view[slots.FLASH_BUSY], self.view[slots.PLAIN_HALFWORDS] = cycles, 0
+        else:
+            self.cycles = max(self.cycles, cycles)
 
     @property
     def deadline(self) -> int:
@@ -554,8 +617,9 @@ class CortexM:
         self.exceptions = Exceptions(vectors=self.flash_start)
         self.counters[[slots.RETURN, slots.NEXT, slots.LAST, slots.SKIP]] = -1
         cleared = [slots.TAKEN, slots.TRAP, slots.PENDING, slots.EVENT, slots.FPU]
-        cleared += [slots.SP_MOVED, slots.DEPTH, slots.CALLING]
+        cleared += [slots.SP_MOVED, slots.DEPTH, slots.CALLING, slots.FLASH_BUSY]
         self.counters[cleared] = 0
+        self.counters[slots.PLAIN_HALFWORDS] = self._halfwords
         self.counters[[slots.SP_TOP, slots.SP_LOWEST]] = stack
         self.busy()
 
@@ -573,7 +637,7 @@ class CortexM:
         self.reached = self.returned = False
         with _interrupt_held():
             try:
-                self.engine.emu_start(self.pc | 1, 0xFFFFFFFF)
+                self._execute()
             except unicorn.UcError as error:
                 if not self.returned:
                     self._stop(str(error))
@@ -586,10 +650,16 @@ class CortexM:
             code, self._exception_return = self._exception_return, None
             self._leave(code)
         elif not (self.stopped or self.error or self.returned) and self.view[slots.NEXT] == self.pc:
-            at = self.pc - 2 - self.flash_start
-            ended = 0 <= at < self.flash.size and int.from_bytes(self.flash[at : at + 2].tobytes(), "little") == _WFI
+            ended = int.from_bytes(self._code(self.pc - 2), "little") == _WFI
             # A deadline stops in front of an instruction, WFI behind itself.
             self.sleeping = self.sleeping or (ended and self.cycles < self.deadline)
+
+    def _execute(self) -> None:
+        self.engine.emu_start(self.pc | 1, 0xFFFFFFFF)
+        while self.view[slots.TRAP] == slots.OVERWRITTEN:
+            self.view[slots.TRAP] = 0
+            self._forget_ram_code()
+            self.engine.emu_start(self.view[slots.TRAP_ADDRESS] | 1, 0xFFFFFFFF)
 
     # ---- exceptions ----
 
@@ -667,6 +737,8 @@ class CortexM:
         at = self.exceptions.vectors + 4 * number
         for start, memory in ((self.flash_start, self.flash), (self.ram_start, self.ram)):
             if start <= at <= start + memory.size - 4:
+                if memory is self.flash:
+                    self.cycles = max(self.cycles, self.view[slots.FLASH_BUSY])
                 value = int.from_bytes(memory[at - start : at - start + 4].tobytes(), "little")
                 if value & 1:
                     return value & ~1

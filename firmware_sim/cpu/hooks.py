@@ -27,6 +27,8 @@ from firmware_sim.cpu.slots import (
     CALL_INSTRUCTIONS,
     CALLING,
     CALLS,
+    CODE_END,
+    CODE_START,
     CORE,
     COUNT_MASK,
     COUNT_SHIFT,
@@ -39,6 +41,7 @@ from firmware_sim.cpu.slots import (
     FLAG_MASK,
     FLAG_SHIFT,
     FLASH_ADDRESS,
+    FLASH_BUSY,
     FLOATS,
     FPU,
     FRAME,
@@ -51,9 +54,15 @@ from firmware_sim.cpu.slots import (
     MEASURED,
     MOVES_SP,
     NEXT,
+    NO_CODE,
     NO_FPU,
     NOT_ON_THIS_CORE,
+    OVERWRITTEN,
     PENDING,
+    PLAIN_HALFWORDS,
+    RAM_ADDRESS,
+    RAM_HALFWORDS,
+    RAM_START,
     REACHED,
     REGISTER,
     RETURN,
@@ -122,10 +131,27 @@ def _stack_fits(engine, slots):  # type: ignore[no-untyped-def]
 
 
 @njit
+def _code(slots, at, size):  # type: ignore[no-untyped-def]
+    """The instruction there, in flash or RAM: its first halfword lowest."""
+    start = slots[FLASH_ADDRESS] + at - slots[BASE]
+    within = at - slots[RAM_START]
+    if within >= 0 and within < 2 * slots[RAM_HALFWORDS]:
+        start = slots[RAM_ADDRESS] + within
+    return carray(bridge.pointer(start), (1,))[0] & ((1 << 8 * size) - 1)
+
+
+@njit
+def _wait_for_flash(slots):  # type: ignore[no-untyped-def]
+    """The core fetches from flash that may be busy: it stands still until it is not."""
+    slots[CYCLES] = max(slots[CYCLES], slots[FLASH_BUSY])
+    slots[FLASH_BUSY], slots[PLAIN_HALFWORDS] = 0, slots[HALFWORDS]
+
+
+@njit
 def _base(engine, slots, at, size):  # type: ignore[no-untyped-def]
     """The base register of an access to several words; its offset, if any, is a multiple of 4 (ARMv7-M, A5.2.1, A5.3.5,
     A5.3.6, A6.5)."""
-    code = carray(bridge.pointer(slots[FLASH_ADDRESS] + at - slots[BASE]), (1,))[0]
+    code = _code(slots, at, size)
     base = code & 15 if size == 4 else code >> 8 & 7
     if base > 12:
         return 0  # sp and pc have no lowest bits
@@ -154,7 +180,7 @@ def _jumped(slots, at, checked):  # type: ignore[no-untyped-def]
     slots[NEXT] = at
     if checked:
         if slots[LAST] >= 0:
-            slots[TABLE + slots[HALFWORDS] + slots[LAST]] += 1
+            slots[TABLE + slots[HALFWORDS] + slots[RAM_HALFWORDS] + slots[LAST]] += 1
             slots[LAST] = -1
         if slots[DEPTH] > 0 and slots[FRAMES + FRAME * (slots[DEPTH] - 1)] == at:
             slots[DEPTH] -= 1
@@ -206,16 +232,30 @@ def _step(checked, sources):  # type: ignore[no-untyped-def]
         The whole rule; `firmware_sim.cpu.plain` stands in front of it and does the same for what is plain.
         """
         sources  # noqa: B018
-        if at != slots[NEXT]:
-            _jumped(slots, at, checked)
-        entry = UNKNOWN
         halfword = (at - slots[BASE]) >> 1
         known = halfword >= 0 and halfword < slots[HALFWORDS]
+        within = (at - slots[RAM_START]) >> 1
+        in_ram = within >= 0 and within < slots[RAM_HALFWORDS]
+        if in_ram:
+            if checked and (at < slots[CODE_START] or at >= slots[CODE_END]):
+                _trap(engine, slots, NO_CODE, at)
+                return
+            halfword, known = slots[HALFWORDS] + within, True
+        if at != slots[NEXT]:
+            _jumped(slots, at, checked)
+        if slots[FLASH_BUSY] and not in_ram:
+            _wait_for_flash(slots)
+        entry = UNKNOWN
         if known:
             entry = slots[TABLE + halfword]
             if entry & _ENTRY == 0:
                 bridge.decode(slots[CORE], at)
                 entry = slots[TABLE + halfword]
+            if in_ram:
+                made_of = slots[TABLE + 2 * (slots[HALFWORDS] + slots[RAM_HALFWORDS]) + within]
+                if made_of != _code(slots, at, size):
+                    _trap(engine, slots, OVERWRITTEN, at)
+                    return
         flags = entry >> FLAG_SHIFT & FLAG_MASK
         if slots[CYCLES] >= slots[DEADLINE] and not flags & IN_IT:
             bridge.emu_stop(engine)

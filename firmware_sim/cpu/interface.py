@@ -101,8 +101,8 @@ class Cpu(Protocol):
     def map_registers(self, start: int, size: int) -> None:
         """Let accesses to [start, start + size) call `on_read` and `on_write`."""
 
-    def load_code(self, code: bytes) -> None:
-        """Flash begins with this image."""
+    def load_code(self, code: bytes, in_ram: tuple[int, int] | None) -> None:
+        """Flash begins with this image, which has code between these addresses of RAM, or nobody knows where."""
 
     def code_changed(self, start: int, size: int) -> None:
         """Flash in [start, start + size) is not what it was."""
@@ -169,6 +169,9 @@ class Cpu(Protocol):
     def registers(self) -> dict[str, int]:
         """The core's registers by name."""
 
+    def flash_busy(self, cycles: int) -> None:
+        """Flash is busy up to a cycle: the core stands still, or goes on in RAM until it fetches from flash."""
+
     def stop_before(self, address: int | None) -> None:
         """Let runs end in front of an instruction, not counting one that the core stands at now; None for none."""
 
@@ -179,7 +182,8 @@ class Cpu(Protocol):
         """End of `measure`: calls that returned, instructions, cycles."""
 
     def executed(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """For each halfword of flash: how often it was executed, the instructions and the cycles that this makes."""
+        """For each halfword of flash, then of RAM: how often it was executed, the instructions and the cycles that this
+        makes."""
 
     def watch(self, start: int, end: int) -> None:
         """Follow how far the memory in [start, end) is used."""

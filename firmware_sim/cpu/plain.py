@@ -1,9 +1,9 @@
 """The short way through `firmware_sim.cpu.hooks.at_instruction`, which nearly every instruction takes.
 
-An instruction is plain when it was decoded before, has no flags, the deadline has not come and nothing waits for the
-next instruction. All there is to do then is counting, in some twenty operations. What Numba compiles is called through
-a wrapper that keeps registers and looks for an exception, which took longer than that; so these operations are built
-for LLVM one by one, and all that is not plain goes on to Numba's code.
+An instruction is plain when it lies in flash that is not busy, was decoded before, has no flags, the deadline has not
+come and nothing waits for the next instruction. All there is to do then is counting, in some twenty operations. What
+Numba compiles is called through a wrapper that keeps registers and looks for an exception, which took longer than that;
+so these operations are built for LLVM one by one, and all that is not plain goes on to Numba's code.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _module(otherwise: int, checked: bool) -> ir.Module:
         quiet = b.icmp_signed("!=", at, slot[slots.RETURN])
     halfword = b.lshr(b.sub(at, slot[slots.BASE]), _i64(1))
     quiet = b.and_(quiet, b.icmp_signed("<", cycles, slot[slots.DEADLINE]))
-    b.cbranch(b.and_(quiet, b.icmp_unsigned("<", halfword, slot[slots.HALFWORDS])), found, more)
+    b.cbranch(b.and_(quiet, b.icmp_unsigned("<", halfword, slot[slots.PLAIN_HALFWORDS])), found, more)
 
     b.position_at_end(found)
     place = b.add(halfword, _i64(slots.TABLE))

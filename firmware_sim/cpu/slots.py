@@ -1,7 +1,9 @@
-"""The words that the compiled hooks and Python share: one int64 array a core, `[slots | call stack | table | jumps]`.
+"""The words that the compiled hooks and Python share: one int64 array a core, `[slots | call stack | table | jumps |
+code]`.
 
-The table has an entry for each halfword of flash (`firmware_sim.cpu.cycles` makes them); above the entry's 32 bits
-stands how often the instruction was executed. Behind it, for each halfword, how often that instruction jumped.
+The table has an entry for each halfword of flash, then of RAM (`firmware_sim.cpu.cycles` makes them); above the entry's
+32 bits stands how often the instruction was executed. Behind it, for each halfword, how often that instruction jumped,
+and for each halfword of RAM the instruction that its entry was made of: anybody may overwrite it there.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 INSTRUCTIONS, CYCLES = 0, 1
 # The run: cycle at which it ends; address behind the last instruction; what that one adds if it jumped; its place.
 DEADLINE, NEXT, TAKEN, LAST = 2, 3, 4, 5
-# The table: first address and entries; which core asks for entries; where these slots lie.
+# The table: first address of flash and its entries; which core asks for entries; where these slots lie.
 BASE, HALFWORDS, CORE, SELF = 6, 7, 8, 9
 # One function that is measured: where it returns to, or -1; what its calls cost so far.
 RETURN, CALLS, CALL_INSTRUCTIONS, CALL_CYCLES, START_INSTRUCTIONS, START_CYCLES = 10, 11, 12, 13, 14, 15
@@ -20,6 +22,10 @@ TRAP, TRAP_ADDRESS = 16, 17
 ARMED, SKIP = 18, 19
 # Interrupts: whether one waits to be unmasked; the event register of WFE; whether CPACR lets the FPU be used.
 PENDING, EVENT, FPU = 20, 21, 22
+# RAM: its first address; its entries, which stand behind those of flash; between which addresses code may lie.
+RAM_START, RAM_HALFWORDS, CODE_START, CODE_END = 23, 30, 53, 54
+# Until when flash is busy while code in RAM goes on; how many entries of flash are plain: none meanwhile, or all.
+FLASH_BUSY, PLAIN_HALFWORDS = 55, 56
 # Checks: whether the instruction before moved sp; the main stack's end and beginning; the lowest sp.
 SP_MOVED, SP_LIMIT, SP_TOP, SP_LOWEST = 24, 25, 26, 27
 # The end of the highest access to watched memory; where the array that is flash lies.
@@ -38,7 +44,7 @@ KNOWN_COUNT, LASTING_COUNT = 44, 45
 POSTABLE, POSTED_COUNT = 46, 47
 # Where the flag of a received byte and the byte stand among them; the byte's address; bytes to come, and the next one.
 RECEIVED, DATA, DATA_ADDRESS, COMING_COUNT, COMING_NEXT = 48, 49, 50, 51, 52
-KNOWN, KNOWN_MOST = 53, 12
+KNOWN, KNOWN_MOST = 57, 12
 #: of each: address, cycle up to which it holds, value, and what it is
 KNOWN_WORDS = 4
 FLAG, BYTE_IN, CONSTANT = 0, 1, 2
@@ -61,7 +67,7 @@ FRAMES_MOST = 128
 TABLE = FRAMES + FRAME * FRAMES_MOST
 
 #: reasons to stop
-STACK_OVERFLOW, NOT_ON_THIS_CORE, NO_FPU, UNALIGNED, REACHED = 1, 2, 3, 4, 5
+STACK_OVERFLOW, NOT_ON_THIS_CORE, NO_FPU, UNALIGNED, REACHED, NO_CODE, OVERWRITTEN = 1, 2, 3, 4, 5, 6, 7
 
 # An entry: cycles, cycles that a jump adds, instructions, flags.
 TAKEN_SHIFT, COUNT_SHIFT, FLAG_SHIFT, EXECUTED_SHIFT = 8, 16, 20, 32

@@ -37,6 +37,9 @@ class Timeline(Protocol):
     def flash_changed(self, start: int, size: int) -> None:
         """Flash is not what it was, so code in it is not either."""
 
+    def flash_busy(self, cycles: int) -> None:
+        """Flash is busy up to a cycle: a core that executes it stands still, one that executes RAM goes on."""
+
     def byte_sent(self, cycles: int) -> None:
         """The last bit of a byte leaves the UART then."""
 

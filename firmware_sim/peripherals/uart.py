@@ -153,6 +153,11 @@ class Uart(EventPeripheral):
             self.overruns = self.bytes_received = self.bytes_sent = 0
 
     @property
+    def baud(self) -> int:
+        """Its rate, nominal."""
+        return self._rates()[0]
+
+    @property
     def byte_cycles(self) -> float:
         """Cycles of one byte on the line, at the nominal rate."""
         return self._clock_hz * self._frame_bits / self._rates()[0]

@@ -75,7 +75,7 @@ def board_config(profile: Profile) -> str:
         "CLOCK_HZ": f"{profile.clock_hz}u",
         "PAGE_BYTES": f"{profile.page_bytes}u",
         "WRITE_BYTES": f"{profile.write_bytes}u",
-        "RUNS_WHILE_WRITING": "0",
+        "RUNS_WHILE_WRITING": f"{int(profile.runs_while_writing)}",
         "ERASE_PAGE_US": f"{profile.erase_page_us}u",
         "SLOTS_ADDRESS": f"{profile.slot_address(0):#x}u",
         "SLOT_BYTES": f"{profile.slot_bytes}u",

@@ -194,6 +194,9 @@ def metadata(elf_path: Path, profile: Profile, version: str) -> FirmwareMetadata
         flash = sum(s["p_filesz"] for s in elf.iter_segments() if s["p_type"] == "PT_LOAD")
     symbols = functions | objects
     symbols["stack"] = Symbol(marks["stack_bottom"], marks["stack_top"] - marks["stack_bottom"])
+    ram_code = marks["ram_code_end"] - marks["ram_code_start"]
+    if ram_code:
+        symbols["ram_code"] = Symbol(marks["ram_code_start"], ram_code)
     symbols["arena"] = Symbol(marks["arena_start"], marks["arena_end"] - marks["arena_start"])
     return FirmwareMetadata(
         board=profile.name,

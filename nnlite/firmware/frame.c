@@ -1,6 +1,5 @@
 #include "frame.h"
 
-#include "bytes.h"
 #include "wire.h"
 
 /* A table of 16 instead of 256 entries: 64 bytes of flash, two steps a byte. */
@@ -9,13 +8,18 @@ static const uint32_t CRC_OF_NIBBLE[16] = {
     0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu, 0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu,
 };
 
+static inline uint32_t crc_step(uint32_t crc, uint8_t byte)
+{
+    crc ^= byte;
+    crc = (crc >> 4) ^ CRC_OF_NIBBLE[crc & 15u];
+    return (crc >> 4) ^ CRC_OF_NIBBLE[crc & 15u];
+}
+
 uint32_t frame_crc32(uint32_t crc, const uint8_t *bytes, uint32_t length)
 {
     crc = ~crc;
     while (length--) {
-        crc ^= *bytes++;
-        crc = (crc >> 4) ^ CRC_OF_NIBBLE[crc & 15u];
-        crc = (crc >> 4) ^ CRC_OF_NIBBLE[crc & 15u];
+        crc = crc_step(crc, *bytes++);
     }
     return ~crc;
 }
@@ -32,40 +36,57 @@ void frame_decoder_reset(frame_decoder_t *decoder)
     decoder->overlong = false;
 }
 
-/* Take `count` decoded bytes. */
-static void append(frame_decoder_t *decoder, const uint8_t *bytes, uint32_t count)
+/* Take decoded bytes up to the first zero, `count` at most. Returns how many. */
+static uint32_t take_run(frame_decoder_t *decoder, const uint8_t *bytes, uint32_t count)
 {
-    if (count > decoder->capacity - decoder->length) {
+    uint32_t room = decoder->capacity - decoder->length;
+    uint8_t *to = decoder->bytes + decoder->length;
+    uint32_t crc = ~decoder->crc;
+    uint32_t taken = 0;
+    if (count > room) {
+        count = room;
+        decoder->overlong =
+            true; /* or it ends before; then it is too short for its last code, and so no frame either */
+    }
+    while (taken < count && bytes[taken] != 0) {
+        crc = crc_step(crc, bytes[taken]);
+        to[taken] = bytes[taken];
+        taken++;
+    }
+    decoder->crc = ~crc;
+    decoder->length += taken;
+    return taken;
+}
+
+/* The zero that the last code byte stood for: only when more comes is it known not to be the end. */
+static void take_zero(frame_decoder_t *decoder)
+{
+    if (decoder->length == decoder->capacity) {
         decoder->overlong = true;
         return;
     }
-    copy_bytes(decoder->bytes + decoder->length, bytes, count);
-    decoder->length += count;
-    decoder->crc = frame_crc32(decoder->crc, bytes, count);
+    decoder->bytes[decoder->length++] = 0;
+    decoder->crc = ~crc_step(~decoder->crc, 0);
 }
 
 uint32_t frame_decoder_take(frame_decoder_t *decoder, const uint8_t *bytes, uint32_t count)
 {
-    static const uint8_t zero = 0;
     uint32_t at = 0;
     while (at < count && bytes[at] != 0) {
-        if (decoder->missing == 0) {
+        if (decoder->overlong) {
+            at++; /* on to the delimiter */
+        } else if (decoder->missing == 0) {
             if (decoder->code != 0 && decoder->code != 255) {
-                append(decoder, &zero, 1); /* which the last code byte stood for: only now is it known not to be the
-                                              end */
+                take_zero(decoder);
             }
             decoder->code = bytes[at++];
             decoder->missing = (uint8_t)(decoder->code - 1);
-            continue;
+        } else {
+            uint32_t rest = count - at;
+            uint32_t taken = take_run(decoder, bytes + at, rest < decoder->missing ? rest : decoder->missing);
+            decoder->missing = (uint8_t)(decoder->missing - taken);
+            at += taken;
         }
-        uint32_t end = count - at < decoder->missing ? count : at + decoder->missing;
-        uint32_t run = at;
-        while (run < end && bytes[run] != 0) {
-            run++;
-        }
-        append(decoder, bytes + at, run - at);
-        decoder->missing = (uint8_t)(decoder->missing - (run - at));
-        at = run;
     }
     return at;
 }

@@ -34,8 +34,10 @@ Progress = Callable[[int, int], None]
 _PAYLOAD_LIMIT = 4096
 #: after them another model serves
 _SWITCHES = (Message.FLASH_COMMIT, Message.LEARN_COMMIT, Message.ROLLBACK)
-#: after so many attempts at a higher rate it is the rate that is doubted
+#: after so many attempts at a higher rate it is the rate that is doubted, at the lower one the buffers on the way
 _PATIENT_ATTEMPTS = 2
+#: an interface chip that does not let the laptop wait may hold no more
+_PIECE_BYTES = 256
 #: how often in a row a window may be sent without the device getting on
 _STALLS = 20
 #: of line time at the rate of HELLO: below it asking for another rate takes longer than it saves
@@ -90,6 +92,7 @@ class Client:
         self._sequence = 0
         self._line_is_clean = False  # whether the device surely holds no half frame
         self._unanswered: tuple[Frame, float] | None = None  # an interrupted request and its deadline
+        self._early: list[Frame] = []  # came in while a frame was going out
         self._statistics = Statistics()
         self._timing = Timing(1, 1, 0, 0, 1)
         self._payload_bytes = 0
@@ -268,7 +271,7 @@ class Client:
                 self._line_is_clean = False
             deadline = self._clock() + work_seconds + _patience(len(payload), body_bytes)
             self._unanswered = (frame, deadline)
-            self._send(frame)
+            self._send(frame, gently=attempt >= _PATIENT_ATTEMPTS)
             answer = self._await(frame, deadline, body_bytes)
             self._unanswered = None
             if answer is not None:
@@ -354,16 +357,18 @@ class Client:
     def _send_stream(self, stream: bytes, transfer: FlashTransfer, progress: Progress | None, size: int) -> None:
         """`progress` counts the pages that lie there already as sent."""
         deadline = self._clock() + PATIENCE_SECONDS
+        gently = False
         while not transfer.done:
             if transfer.stalls == _STALLS:
                 raise _silent(Message.FLASH_DATA)
-            while (block := transfer.next_block()) is not None:
+            gently = gently or transfer.stalls > _PATIENT_ATTEMPTS
+            while not (gently and transfer.unanswered) and (block := transfer.next_block()) is not None:
                 if block.again:
                     self._count(retransmissions=1)
                     self._line_is_clean = False
                 payload = protocol.flash_data_request(block.offset, stream[block.offset : block.end])
                 frame = self._next_frame(Message.FLASH_DATA, payload)
-                self._send(frame)
+                self._send(frame, gently)
                 transfer.sent(block, frame.sequence)
                 deadline = self._flash_deadline(transfer)
             before = transfer.acknowledged
@@ -413,19 +418,32 @@ class Client:
         self._sequence = (self._sequence + 1) & 0xFFFF
         return Frame(message, flags, self._session, self._sequence, payload)
 
-    def _send(self, frame: Frame) -> None:
+    def _send(self, frame: Frame, gently: bool = False) -> None:
+        """`gently`: in pieces, each when the one before has gone over the line."""
         data = encode_frame(frame)
         if not self._line_is_clean:
             data = DELIMITER + data
         self._line_is_clean = False
+        step = _PIECE_BYTES if gently else len(data)
+        for at in range(0, len(data), step):
+            if at:
+                self._pause(line_seconds(step))
+            self._write(data[at : at + step])
+        self._line_is_clean = True
+        self._count(bytes_sent=len(data))
+
+    def _pause(self, seconds: float) -> None:
+        deadline = self._clock() + seconds
+        while self._clock() < deadline:
+            self._early += self._receive(0)
+
+    def _write(self, data: bytes) -> None:
         try:
             self._port.write(data)
         except serial.SerialTimeoutException as error:
             raise DeviceTimeoutError("the port takes no more data; plug the board in again") from error
         except OSError as error:
             raise vanished(error, self._statistics.bytes_received > 0) from error
-        self._line_is_clean = True
-        self._count(bytes_sent=len(data))
 
     def _receive(self, body_bytes: int) -> list[Frame]:
         """What came in, waiting shortly for a reply of that size; only frames of this session."""
@@ -438,7 +456,8 @@ class Client:
         frames = self._decoder.feed(data)
         good = [frame for frame in frames if isinstance(frame, Frame)]
         self._count(bytes_received=len(data), bad_frames=len(frames) - len(good))
-        return [frame for frame in good if frame.session == self._session]
+        early, self._early = self._early, []
+        return early + [frame for frame in good if frame.session == self._session]
 
     def _count(self, **more: int) -> None:
         old = self._statistics

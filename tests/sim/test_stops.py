@@ -24,7 +24,7 @@ STOPS = [
     ("unaligned_several", (), r"an unaligned access at 0x2000000[2-6]"),
     ("bad_pointer_read", (0x60000000,), "a read of 4 bytes at 0x60000000, where nothing is mapped"),
     ("bad_pointer_write", (0x20040000,), "a write of 4 bytes at 0x20040000, where nothing is mapped"),
-    ("bad_call", (0x20000100,), "a jump to 0x20000100, in RAM, which is not executed here"),
+    ("bad_call", (0x20000100,), "a jump to 0x20000100, in RAM, where the image has no code"),
     ("bad_call", (0x30000000,), "a jump to 0x30000000, where nothing is"),
     ("flash_write_not_enabled", (), "a store to flash at 0x00020000 without CONFIG = WEN"),
     ("flash_write_three_times", (), "the word at 0x00020000 was programmed a third time since its page was erased"),
