@@ -1,13 +1,14 @@
 """Which peripherals a chip has, where, and with which reset values.
 
-Registers and addresses: nRF51 Series Reference Manual v3.0, nRF52833 Product Specification v1.3. The addresses
+Registers and addresses: nRF51 Series Reference Manual v3.0, nRF52833 Product Specification v1.3, nRF52840
+Product Specification v1.7. The addresses
 that only errata workarounds write are listed by the anomaly that names them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -45,6 +46,7 @@ class _Silicon:
     Attributes
     ----------
     newest : revision when nothing else is asked for: the nRF51822's is 3 (FICR CONFIGID hardware 0x7x).
+    part : what the nRF52's word at 0x1000_0130 says; the nRF51 has none.
     timers : id, channels, bits of the widest counter.
     rtcs : id, channels.
     flash_halts : whether a flash operation halts the core also when it executes RAM (nRF51 Reference Manual 6.1.1; for
@@ -54,7 +56,7 @@ class _Silicon:
     """
 
     newest: int
-    nrf52: bool
+    part: int | None
     timers: tuple[tuple[int, int, int], ...]
     rtcs: tuple[tuple[int, int], ...]
     ports: tuple[tuple[str, int, int, int, int], ...]
@@ -64,11 +66,16 @@ class _Silicon:
     uicr: Mapping[int, str]
     not_simulated: Mapping[int, str]
 
+    @property
+    def nrf52(self) -> bool:
+        """Whether it is of that series."""
+        return self.part is not None
+
 
 _SHARED = {0x01: "RADIO", 0x0D: "RNG", 0x0E: "ECB", 0x0F: "AAR/CCM", 0x10: "WDT", 0x12: "QDEC", 0x1F: "PPI"}
 _NRF51822 = _Silicon(
     newest=7,
-    nrf52=False,
+    part=None,
     timers=((0x08, 4, 32), (0x09, 4, 16), (0x0A, 4, 16)),
     rtcs=((0x0B, 3), (0x11, 4)),
     ports=(("GPIO", 0x50000000, 0x50000000, 0x1000, 32),),
@@ -82,22 +89,29 @@ _NRF51822 = _Silicon(
 )
 _NRF52833 = _Silicon(
     newest=2,
-    nrf52=True,
+    part=13,
     timers=((0x08, 4, 32), (0x09, 4, 32), (0x0A, 4, 32), (0x1A, 6, 32), (0x1B, 6, 32)),
     rtcs=((0x0B, 3), (0x11, 4), (0x24, 4)),
     ports=(("GPIO P0", 0x50000000, 0x50000000, 0x800, 32), ("GPIO P1", 0x50000300, 0x50000800, 0x400, 10)),
     gpiote_channels=8,
     flash_halts=False,
     gpiote_extra={},
-    uicr=uicr.NRF52833,
+    uicr=uicr.NRF52,
     not_simulated=_SHARED
     | {0x03: "SPIM0/SPIS0/TWIM0/TWIS0", 0x04: "SPIM1/SPIS1/TWIM1/TWIS1", 0x05: "NFCT", 0x07: "SAADC"}
     | {0x13: "COMP/LPCOMP", 0x1C: "PWM0", 0x1D: "PDM", 0x20: "MWU", 0x21: "PWM1", 0x22: "PWM2", 0x23: "SPIM2/SPIS2"}
     | {0x25: "I2S", 0x26: "FPU", 0x27: "USBD", 0x28: "UARTE1", 0x2D: "PWM3", 0x2F: "SPIM3"}
     | {0x14 + n: f"EGU{n}/SWI{n}" for n in range(6)},
 )
+_NRF52840 = replace(
+    _NRF52833,
+    newest=5,
+    part=8,
+    ports=(("GPIO P0", 0x50000000, 0x50000000, 0x800, 32), ("GPIO P1", 0x50000300, 0x50000800, 0x400, 16)),
+    not_simulated={**_NRF52833.not_simulated, 0x29: "QSPI"},
+)
 #: a chip more is a row more here, and peripherals where it has others
-_CHIPS: Mapping[str, _Silicon] = MappingProxyType({"nrf51822": _NRF51822, "nrf52833": _NRF52833})
+_CHIPS: Mapping[str, _Silicon] = MappingProxyType({"nrf51822": _NRF51822, "nrf52833": _NRF52833, "nrf52840": _NRF52840})
 
 _MPU_NAMES = {0x608: "MPU.DISABLEINDEBUG"}
 _TEMP_NAMES = (
@@ -120,7 +134,7 @@ class Chip:
     Parameters
     ----------
     core : what NVIC and SCB set; a Cortex-M.
-    revision : of the silicon: bits 7:4 of the nRF51's 0xF000_0FE8, or the nRF52833's word at 0x1000_0134.
+    revision : of the silicon: bits 7:4 of the nRF51's 0xF000_0FE8, or the nRF52's word at 0x1000_0134.
     unique_id : FICR.DEVICEID, the low word first.
 
     Attributes
@@ -188,7 +202,7 @@ class Chip:
         self.add(self.scb, size=0x240)
         interrupts, priority_bits = (48, 3) if silicon.nrf52 else (32, 2)
         self.add(Nvic(time, lambda: core.exceptions, interrupts, priority_bits), size=0x400)
-        self.add(Ficr(_FICR, time, profile, revision, unique_id))
+        self.add(Ficr(_FICR, time, profile, silicon.part, revision, unique_id))
         for peripheral in (self.uicr, self.clock, self.uart, self.nvmc, *self.timers, *self.rtcs, self.gpiote):
             self.add(peripheral)
         for port, (_, _, start, size, _) in zip(self.ports, silicon.ports, strict=True):

@@ -1,7 +1,8 @@
 """What the micro:bits wire to the pins of their chip: two buttons and 25 LEDs.
 
 Sources: schematics of the micro:bit v1.5 and v2.00. A pin is a number as PSEL registers take it: 32 a port. Neither
-board has a crystal of 32,768 Hz; what would be its pins are taken by other things.
+board has a crystal of 32,768 Hz; what would be its pins are taken by other things. The Nano 33 BLE has one in its
+module, and neither buttons nor such LEDs: for it, as for a board that is not known, nothing stands here.
 """
 
 from __future__ import annotations

@@ -35,9 +35,9 @@ from nnlite.link.wire import REPLY_BIT, Message
 from nnlite.network import Network
 from nnlite.training import train
 
-BOARDS = ("microbit", "microbit2")
-#: what the chip computes, keeps or times is asked of both; what the laptop alone decides, of one
-on_both_boards = pytest.mark.board(*BOARDS)
+BOARDS = ("microbit", "microbit2", "nano33ble")
+#: what the chip computes, keeps or times is asked of both cores; what the laptop alone decides, of one
+on_both_boards = pytest.mark.board("microbit", "microbit2")
 CLASSES = ("circle", "press", "reach")
 #: of ten samples; one of them counts for nothing
 WEIGHTS = [0.5, 2.0, 0.0, 1.0, 1.5, 0.25, 3.0, 1.0, 0.75, 1.25]

@@ -66,7 +66,7 @@ def test_flash_is_firmware_record_and_the_image_that_is_sent(sizes: list[int], l
     sizes=st.lists(st.integers(1, 3000), min_size=2, max_size=5),
     learn=st.booleans(),
     batch_size=st.integers(1, 200),
-    board=st.sampled_from(["microbit", "microbit2"]),
+    board=st.sampled_from(["microbit", "microbit2", "nano33ble"]),
 )
 def test_what_does_not_fit_says_by_how_much_and_what_would(
     sizes: list[int], learn: bool, batch_size: int, board: str
@@ -93,7 +93,7 @@ def test_a_batch_size_that_cannot_be_is_refused(batch_size: Any) -> None:
         plan(Network([3, 2]), MICROBIT, learn=True, batch_size=batch_size)
 
 
-@pytest.mark.parametrize("board", ["uno", "nano33ble", "pico"])
+@pytest.mark.parametrize("board", ["uno", "pico"])
 @given(sizes=st.lists(st.integers(1, 3000), min_size=2, max_size=4), learn=st.booleans())
 def test_a_plan_without_firmware_counts_the_network_alone_and_never_says_that_it_fits(
     board: str, sizes: list[int], learn: bool
@@ -158,7 +158,7 @@ def test_the_arena_of_learning_is_what_the_firmware_uses(device: Device, sizes: 
         assert used == sum(learning_bytes(sizes, output, learning).values()), learning
 
 
-@pytest.mark.board("microbit", "microbit2")
+@pytest.mark.board("microbit", "microbit2", "nano33ble")
 @pytest.mark.parametrize(
     ("optimizer", "last_layers", "keep"),
     [("sgd", None, False), ("momentum", None, True), ("adam", None, False), ("adam", 2, True), ("adam", 1, False)],

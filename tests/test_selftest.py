@@ -30,7 +30,7 @@ def verdicts(found: list[Check]) -> dict[str, bool | None]:
     return {check.name: check.passed for check in found}
 
 
-@pytest.mark.board("microbit", "microbit2")
+@pytest.mark.board("microbit", "microbit2", "nano33ble")
 def test_a_board_that_is_well_passes_and_keeps_its_model(board: Board, device: Device) -> None:
     device.flash(NET)
     before = device.info()

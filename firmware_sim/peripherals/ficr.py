@@ -1,4 +1,4 @@
-"""FICR, what the factory wrote (nRF51 Reference Manual 7, nRF52833 PS 4.4), of a specimen made up from its id."""
+"""FICR, what the factory wrote (nRF51 Reference Manual 7, PS 4.4 of the nRF52), of a specimen made up from its id."""
 
 from __future__ import annotations
 
@@ -30,11 +30,14 @@ class Ficr(Constants):
 
     Parameters
     ----------
-    revision : of the silicon, which only the nRF52833 has here.
+    part : what an undocumented word calls the chip; None where FICR does not name it.
+    revision : of the silicon, which has its word beside that one.
     unique_id : DEVICEID, the low word first; keys and the radio's address are made of it, too.
     """
 
-    def __init__(self, base: int, time: Timeline, profile: Profile, revision: int, unique_id: int) -> None:
+    def __init__(
+        self, base: int, time: Timeline, profile: Profile, part: int | None, revision: int, unique_id: int
+    ) -> None:
         names = {_CODEPAGESIZE: "CODEPAGESIZE", _CODESIZE: "CODESIZE", **numbered("DEVICEID", _DEVICEID, 2)}
         names |= {**numbered("ER", _ER, 4), **numbered("IR", _IR, 4)}
         names |= {_DEVICEADDRTYPE: "DEVICEADDRTYPE", **numbered("DEVICEADDR", _DEVICEADDR, 2)}
@@ -43,10 +46,11 @@ class Ficr(Constants):
         chance = np.random.Generator(np.random.PCG64(unique_id)).integers(0, 1 << 32, 10).tolist()
         made_up = [*range(_ER, _ER + 16, 4), *range(_IR, _IR + 16, 4), *range(_DEVICEADDR, _DEVICEADDR + 8, 4)]
         values |= dict(zip(made_up, chance, strict=True))
-        if profile.chip == "nrf52833":
+        if part is not None:
             names |= _NRF52
-            values |= {0x100: 0x52833, 0x10C: profile.ram_bytes >> 10, 0x110: profile.flash_bytes >> 10}
-            values |= {0x130: 13, 0x134: revision}
+            values |= {0x100: int(profile.chip.removeprefix("nrf"), 16)}
+            values |= {0x10C: profile.ram_bytes >> 10, 0x110: profile.flash_bytes >> 10}
+            values |= {0x130: part, 0x134: revision}
             values |= {_TEMP + 4 * n: 0x300 + n for n in range(_TEMP_WORDS)}  # the specimen's calibration
         else:
             names |= _NRF51

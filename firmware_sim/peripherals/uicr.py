@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from firmware_sim.peripherals.base import Refused, Timeline, Words, numbered
 from firmware_sim.peripherals.nvmc import Nvmc
 
-__all__ = ["NRF51", "NRF52833", "Uicr"]
+__all__ = ["NRF51", "NRF52", "Uicr"]
 
 _ERASED = 0xFFFFFFFF
 _WRITE_ENABLED = 1  # NVMC.CONFIG
@@ -23,7 +23,7 @@ NRF51: Mapping[int, str] = {
     **numbered("NRFFW", 0x014, 15),
     **_COMMON,
 }
-NRF52833: Mapping[int, str] = {
+NRF52: Mapping[int, str] = {
     **numbered("NRFFW", 0x014, 13),
     **_COMMON,
     **numbered("PSELRESET", 0x200, 2),

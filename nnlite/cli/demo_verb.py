@@ -79,7 +79,7 @@ def _summary(report: dict[str, Any]) -> str:
 
 
 def demo(
-    board: Annotated[str, typer.Option("--board", help="The simulated board: microbit or microbit2.")] = "microbit",
+    board: Annotated[str, typer.Option("--board", help="The simulated board; see `nnlite boards`.")] = "microbit",
     sensors: Annotated[str, typer.Option(help="accelerometer (15 features) or imu (30).")] = "accelerometer",
     person: Annotated[int, typer.Option(help="Whose windows the board learns from: 3, 7 or 9.")] = 3,
     out: Annotated[Path, typer.Option("--out", help="Folder for the models and report.json.")] = Path("nnlite-demo"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nnlite import __version__
 from nnlite.errors import IncompatibleError
 from nnlite.profile import Profile
 
-__all__ = ["FIRMWARE_VERSION", "TARGETS", "board_config", "build_elf", "compiler"]
+__all__ = ["FIRMWARE_VERSION", "TARGETS", "board_config", "build_elf", "build_program", "compiler"]
 
 #: the firmware is part of the package and says so in HELLO
 FIRMWARE_VERSION = __version__
@@ -24,6 +25,12 @@ FIRMWARE_VERSION = __version__
 TARGETS = {
     "cortex-m0": ["-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0"],
     "cortex-m4f": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"],
+}
+#: start-up and errata of a chip, in boards/nrf
+_CHIPS = {
+    "nrf51822": ("startup_nrf51822.c", "errata_nrf51822.c"),
+    "nrf52833": ("startup_nrf52.c", "errata_nrf52.c"),
+    "nrf52840": ("startup_nrf52.c", "errata_nrf52.c"),
 }
 _FLAGS = [
     "-std=c99",
@@ -95,12 +102,28 @@ def _memory(profile: Profile) -> str:
 
 
 def build_elf(profile: Profile, folder: Path) -> Path:
-    """Compile and link into `folder`; returns the path of the ELF file.
+    """Compile and link the firmware into `folder`; returns the path of the ELF file.
 
     Raises
     ------
     IncompatibleError : no compiler, or the sources do not compile (with what the compiler said).
     """
+    with resources.as_file(resources.files("nnlite") / "firmware") as firmware:
+        return build_program(profile, folder, [firmware / "main.c"])
+
+
+def build_program(profile: Profile, folder: Path, program: Sequence[Path]) -> Path:
+    """The same with other sources in the place of main.c: of the firmware's, what they call is linked, and no more.
+
+    Raises
+    ------
+    IncompatibleError : no compiler, no start-up code for the chip, or the sources do not compile (with what the
+        compiler said).
+    """
+    if profile.chip not in _CHIPS:
+        raise IncompatibleError(
+            f"no start-up code for the chip of {profile.name}, {profile.chip}; there is for {', '.join(_CHIPS)}"
+        )
     folder = folder.resolve()
     (folder / "board_config.h").write_text(board_config(profile), encoding="ascii")
     (folder / "memory.ld").write_text(_memory(profile), encoding="ascii")
@@ -108,11 +131,10 @@ def build_elf(profile: Profile, folder: Path) -> Path:
     with resources.as_file(resources.files("nnlite")) as package:
         firmware = package / "firmware"
         family = firmware / "boards" / "nrf"
-        sources = sorted((package / "runtime").glob("*.c")) + sorted(firmware.glob("*.c"))
-        sources += [
-            family / name for name in ("hal.c", "startup.c", f"startup_{profile.chip}.c", f"errata_{profile.chip}.c")
-        ]
-        command = [*compiler(), *TARGETS[profile.core], *_FLAGS, f"-I{folder}"]
+        parts = {*firmware.glob("*.c")} - {firmware / "main.c"}
+        sources = [*sorted((package / "runtime").glob("*.c")), *sorted([*parts, *program])]
+        sources += [family / name for name in ("hal.c", "startup.c", *_CHIPS[profile.chip])]
+        command = [*compiler(), *TARGETS[profile.core], *_FLAGS, f"-I{folder}", f"-I{package / 'runtime'}"]
         command += [
             *map(str, sources),
             "-T",

@@ -19,7 +19,7 @@ PROMISED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("board", ["microbit", "microbit2"])
+@pytest.mark.parametrize("board", ["microbit", "microbit2", "nano33ble"])
 def test_demo(board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "demo"
     assert run(["demo", "--board", board, "--out", str(out), "--json"]) == 0

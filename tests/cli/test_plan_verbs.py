@@ -155,7 +155,7 @@ def test_where_firmware_is_needed_a_board_without_is_refused(
     code, line = refused(capsys, *arguments)
     assert (code, line) == (
         8,
-        "nnlite: there is no firmware for the board 'uno' yet; there is for microbit, microbit2",
+        "nnlite: there is no firmware for the board 'uno' yet; there is for microbit, microbit2, nano33ble",
     )
     assert set(folder.iterdir()) == before
 

@@ -10,7 +10,7 @@ from firmware_sim.lines import LineTable
 from nnlite.profile import Profile
 
 PACKAGE = Path(__file__).resolve().parents[2] / "nnlite"
-BOARDS = ["microbit", "microbit2"]
+BOARDS = ["microbit", "microbit2", "nano33ble"]
 
 
 @pytest.mark.parametrize("board", BOARDS)

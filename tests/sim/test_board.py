@@ -12,7 +12,7 @@ from nnlite.profile import Symbol
 from tests.sim.conversation import BAUD, answers, let_start, line_seconds, request
 from tests.sim.machine_code import HALT, RAM, RXDRDY, Load, Part, bare_board, load, store, uart_on, wait
 
-BOARDS = ("microbit", "microbit2")
+BOARDS = ("microbit", "microbit2", "nano33ble")
 
 
 def converse(board: Board) -> tuple[object, ...]:

@@ -18,7 +18,9 @@ MICROBIT = {"CLOCK/POWER": 0, "UART0": 2, "GPIOTE": 6, "TIMER0": 8, "TIMER1": 9,
 MICROBIT2 = MICROBIT | {"TIMER3": 26, "TIMER4": 27, "RTC2": 36}
 
 
-@pytest.mark.parametrize(("name", "numbers"), [("microbit", MICROBIT), ("microbit2", MICROBIT2)])
+@pytest.mark.parametrize(
+    ("name", "numbers"), [("microbit", MICROBIT), ("microbit2", MICROBIT2), ("nano33ble", MICROBIT2)]
+)
 def test_interrupts_have_the_numbers_of_the_manual(name: str, numbers: dict[str, int]) -> None:
     chip, _ = bare_chip(name)
     asking = [p for _, p in chip.blocks if p.irq is not None and p.name != "SysTick"]
@@ -55,7 +57,7 @@ def plain(value: object) -> bool:
     return value is None or owned or isinstance(value, int | float | str)
 
 
-@pytest.mark.parametrize("name", ["microbit", "microbit2"])
+@pytest.mark.parametrize("name", ["microbit", "microbit2", "nano33ble"])
 def test_a_snapshot_of_a_peripheral_is_plain_data_and_refers_to_nothing(name: str) -> None:
     chip, time = bare_chip(name)
     assert not plain({"here": [time]})
@@ -79,6 +81,8 @@ def test_a_core_that_is_no_cortex_m_is_refused() -> None:
         ("microbit2", 0x40007000, r"SAADC \(0x40007000\)"),
         ("microbit", 0x40019000, r"SWI5 \(0x40019000\)"),
         ("microbit2", 0x4002F504, r"SPIM3 \(0x4002f000\)"),
+        ("microbit2", 0x40029500, "no peripheral that is simulated lies at 0x40029500"),
+        ("nano33ble", 0x40029500, r"QSPI \(0x40029000\)"),
         ("microbit", 0x40024000, "no peripheral that is simulated lies at 0x40024000, which the firmware reads"),
         ("microbit", 0x40008300, "TIMER0 has no register at 0x40008300 that is simulated"),
     ],
@@ -91,13 +95,14 @@ def test_what_is_not_simulated_is_known_by_name(name: str, address: int, message
         chip.write(address, 0)
 
 
-@pytest.mark.parametrize("name", ["microbit", "microbit2"])
+@pytest.mark.parametrize("name", ["microbit", "microbit2", "nano33ble"])
 def test_every_id_has_a_name(name: str) -> None:
     chip, _ = bare_chip(name)
     last = 0x1F if name == "microbit" else 0x2F
     there = set(range(last + 1)) - (
         {0x05, 0x1A, 0x1B, 0x1C, 0x1D} if name == "microbit" else set(range(0x29, 0x2F)) - {0x2D}
     )
+    there |= {0x29} if name == "nano33ble" else set()
     unknown = []
     for place in range(0x40):
         try:
@@ -107,7 +112,7 @@ def test_every_id_has_a_name(name: str) -> None:
     assert unknown == [place for place in range(0x40) if place not in there]
 
 
-@pytest.mark.parametrize("name", ["microbit", "microbit2"])
+@pytest.mark.parametrize("name", ["microbit", "microbit2", "nano33ble"])
 def test_every_register_can_be_read_and_goes_back_with_the_rest(name: str) -> None:
     chip, time = bare_chip(name)
     chip.write(CLOCK + 0x008, 1)
@@ -150,7 +155,17 @@ def test_the_specimen_is_made_of_its_id() -> None:
         bare_chip()[0].write(0x10000014, 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("microbit2", (4096, 128, 0x52833, 128, 512, 13, 2)), ("nano33ble", (4096, 256, 0x52840, 256, 1024, 8, 5))],
+)
+def test_the_factory_writes_what_the_chip_is(name: str, values: tuple[int, ...]) -> None:
+    chip, _ = bare_chip(name)
+    offsets = (0x010, 0x014, 0x100, 0x10C, 0x110, 0x130, 0x134)
+    assert tuple(chip.read(0x10000000 + offset) for offset in offsets) == values
+
+
 def test_a_chip_that_there_is_not() -> None:
     profile = Profile.load("uno")
-    with pytest.raises(SimulatorError, match="is not simulated; those are nrf51822, nrf52833"):
+    with pytest.raises(SimulatorError, match="is not simulated; those are nrf51822, nrf52833, nrf52840"):
         Chip(profile, Time(), NoCore(), np.zeros(4, np.uint8), None, 1)

@@ -8,7 +8,7 @@ from firmware_sim import Board, open_board
 from nnlite.device import Device
 
 
-def started(name: str, revision: int) -> Board:
+def started(name: str, revision: int | None) -> Board:
     """A board that has answered, so it runs."""
     board = open_board(name, revision=revision)
     with Device.open(board.url) as device:
@@ -26,9 +26,12 @@ def test_nrf51822(revision: int) -> None:
     assert chip.uicr.values[0x004] == 0xFFFFFFFF
 
 
-@pytest.mark.parametrize("revision", [1, 2])
-def test_nrf52833(revision: int) -> None:
-    board = started("microbit2", revision)
+@pytest.mark.parametrize(
+    ("name", "revision", "locked"),
+    [("microbit2", 1, False), ("microbit2", 2, True), ("nano33ble", 4, False), ("nano33ble", 5, True)],
+)
+def test_nrf52(name: str, revision: int, locked: bool) -> None:
+    board = started(name, revision)
     chip = board.chip
     for offset in (0x10C, 0x110, 0x538):
         chip.clock.write(offset, 1)
@@ -39,15 +42,15 @@ def test_nrf52833(revision: int) -> None:
     assert [chip.clock.read(offset) for offset in (0x10C, 0x110, 0x538)] == [0, 0, 0]  # 36
     offsets = [*range(0x520, 0x538, 4), *range(0x540, 0x558, 4), *range(0x560, 0x574, 4)]
     assert [chip.temp.values.get(offset) for offset in offsets] == list(range(0x300, 0x311))  # 66
-    locked = revision >= 2
     assert chip.uicr.values[0x208] == (0xFFFFFF5A if locked else 0xFFFFFFFF)
     assert chip.clock.values.get(0x558) == (0x5A if locked else None)
     assert chip.scb.values[0x88] == 0x00F00000  # the FPU is on
     assert operations == int(locked)
 
 
-def test_the_lasting_half_of_the_lock_is_opened_once() -> None:
-    board = started("microbit2", 2)
+@pytest.mark.parametrize(("name", "revision"), [("microbit2", 2), ("nano33ble", 5)])
+def test_the_lasting_half_of_the_lock_is_opened_once(name: str, revision: int) -> None:
+    board = started(name, revision)
     board.boot()
     with Device.open(board.url) as device:
         device.info()
@@ -55,7 +58,7 @@ def test_the_lasting_half_of_the_lock_is_opened_once() -> None:
     assert board.chip.clock.values.get(0x558) == 0x5A
 
 
-@pytest.mark.parametrize(("name", "pin"), [("microbit", 24), ("microbit2", 6)])
-def test_the_line_idles_high(name: str, pin: int) -> None:
-    chip = started(name, 2 if name == "microbit2" else 7).chip
-    assert chip.ports[0].drives(pin)
+@pytest.mark.parametrize(("name", "port", "pin"), [("microbit", 0, 24), ("microbit2", 0, 6), ("nano33ble", 1, 3)])
+def test_the_line_idles_high(name: str, port: int, pin: int) -> None:
+    chip = started(name, None).chip
+    assert chip.ports[port].drives(pin)

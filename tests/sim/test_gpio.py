@@ -127,5 +127,8 @@ def test_ports_of_the_chips() -> None:
         chip.port(42)
     with pytest.raises(SimulatorError, match="no pin 32"):
         bare_chip("microbit")[0].port(32)
+    assert bare_chip("nano33ble")[0].port(47)[1] == 15
+    with pytest.raises(SimulatorError, match="no pin 48"):
+        bare_chip("nano33ble")[0].port(48)
     with pytest.raises(ValueError, match="GPIO P1 has pins 0 to 9, not 10"):
         chip.ports[1].hold(10, True)

@@ -1,4 +1,4 @@
-/* Vector table and reset of the nRF52833 (Cortex-M4F). */
+/* Vector table and reset of the nRF52833 and the nRF52840 (Cortex-M4F). */
 #include "startup.h"
 
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* nRF52833: errata 36 and 66 of the nRF52833 Errata v1.6, and the debug port's lock of the newer revisions. */
+/* nRF52833 and nRF52840: errata 36 and 66, which all revisions have (nRF52833 Errata v1.6; nRF52840 Errata for its
+   newest revision), and the debug port's lock of the newer revisions. */
 #include "../../board.h"
 #include "errata.h"
 #include "registers.h"
@@ -13,9 +14,18 @@
 #define UICR_APPROTECT REGISTER(0x10001208u)
 #define APPROTECT_DISABLE REGISTER(0x40000558u)
 #define APPROTECT_OPEN 0x5Au
-/* Undocumented FICR words that name the part (13 for the nRF52833) and its revision (2 and up have the lock). */
+/* Undocumented FICR words that name the part and its revision, as Nordic's own start-up code reads them. */
 #define PART REGISTER(0x10000130u)
 #define REVISION REGISTER(0x10000134u)
+#define PART_NRF52833 13u
+#define PART_NRF52840 8u
+
+/* Whether an erased UICR locks the debug port at the next reset. */
+static bool locks_itself(void)
+{
+    uint32_t part = PART;
+    return (part == PART_NRF52833 && REVISION >= 2u) || (part == PART_NRF52840 && REVISION >= 5u);
+}
 
 static void copy_words(uint32_t to, uint32_t from, uint32_t count)
 {
@@ -34,9 +44,9 @@ void errata_apply(void)
     copy_words(TEMP_A0, FICR_TEMP_A0, 6);
     copy_words(TEMP_B0, FICR_TEMP_A0 + 4 * 6, 6);
     copy_words(TEMP_T0, FICR_TEMP_A0 + 4 * 12, 5);
-    /* From revision 2 on, an erased UICR locks the debug port at the next reset, and with it the board's way of
-       taking new firmware. Both halves of the lock are opened, the lasting one only where it is still erased. */
-    if (PART == 13 && REVISION >= 2) {
+    /* With the debug port the board would lose its way of taking new firmware. Both halves of the lock are opened, the
+       lasting one only where it is still erased. */
+    if (locks_itself()) {
         if (UICR_APPROTECT == 0xFFFFFFFFu) {
             board_flash_write_begin();
             board_flash_write_word(0x10001208u, 0xFFFFFF00u | APPROTECT_OPEN);
