@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 import zlib
+from itertools import pairwise
 from typing import Any
 
 TRIES, PATIENCE_SECONDS, BAUD = 5, 0.5, 115_200
@@ -20,10 +21,11 @@ class Refused(Exception):
 def stuffed(data: bytes) -> bytes:
     """COBS."""
     out = b""
-    for piece in data.split(b"\0"):
-        while len(piece) >= 254:
-            out, piece = out + b"\xff" + piece[:254], piece[254:]
-        out += bytes([len(piece) + 1]) + piece
+    for run in data.split(b"\0"):
+        whole = len(run) // 254 * 254
+        for at in range(0, whole, 254):
+            out += b"\xff" + run[at : at + 254]
+        out += bytes([len(run) - whole + 1]) + run[whole:]
     return out
 
 
@@ -112,7 +114,7 @@ class Board:
         sizes = struct.unpack(f"<{layers + 1}H", self.read(0, 16 + 2 * (layers + 1))[16:])
         if len(row) != sizes[0]:
             raise ValueError(f"the network takes {sizes[0]} numbers, not {len(row)}")
-        cycles = 20_000 + 700 * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        cycles = 20_000 + 700 * sum(a * b for a, b in pairwise(sizes))
         step = (self.info["payload_bytes"] - 4) // 4
         answer = b""
         for at in range(0, len(row), step):
