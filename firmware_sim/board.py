@@ -858,7 +858,7 @@ def open_board(
     checks: bool = True,
     revision: int | None = None,
     unique_id: str | None = None,
-    faults: Faults | None = None,
+    faults: Faults | str | None = None,
 ) -> Board:
     """Boot a board.
 
@@ -872,11 +872,11 @@ def open_board(
         Backtraces and `profile_functions` need it too.
     revision : of the silicon (see `firmware_sim.chips.Chip`); by default the newest.
     unique_id : of the chip, 16 hexadecimal digits, as HELLO gives it; by default the same for every board.
-    faults : what it has to bear: a `firmware_sim.faults.Faults`; by default nothing.
+    faults : what it has to bear: a `firmware_sim.faults.Faults`, or a text that its `parse` reads; by default nothing.
 
     Raises
     ------
-    UsageError : no such board, or an id that is none.
+    UsageError : no such board, an id that is none, or faults that are none.
     IncompatibleError : there is no firmware for the board.
     SimulatorError : the image cannot be read, or has bytes where the board has no flash; its chip is not simulated.
     MissingExtraError : what simulated boards are made of is not installed (the extra `sim`).
@@ -888,7 +888,8 @@ def open_board(
         check_chip(profile)
     loaded = None if image is None else Image.load(image)
     number = _UNIQUE_ID if unique_id is None else int(unique_id, 16)
-    return Board(profile, loaded, revision, number, faults, checks=checks)
+    planned = Faults.parse(faults) if isinstance(faults, str) else faults
+    return Board(profile, loaded, revision, number, planned, checks=checks)
 
 
 def running_boards() -> tuple[Board, ...]:
