@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import RLock
 from types import TracebackType
 from typing import Any
 
@@ -95,9 +96,11 @@ class Answer:
 
 
 class Device:
-    """A board that runs nnlite's firmware. Not thread-safe: one thread at a time may use it.
+    """A board that runs nnlite's firmware.
 
-    Whatever fails or is interrupted, the model that was committed last serves on, and the next call starts afresh.
+    Whatever fails or is interrupted, the model that was committed last serves on, and the next call starts afresh. Any
+    thread may use it: calls are carried out one after the other, whole, and a second thread waits until the first one's
+    is over; `trial` holds it for all of its `with`. Several devices know nothing of each other.
 
     Parameters
     ----------
@@ -107,6 +110,7 @@ class Device:
 
     def __init__(self, client: Client, port: str | None = None) -> None:
         self._client = client
+        self._lock = RLock()  # the same thread may go in again: in the `with` of a trial
         self._port = port
         self._serving: ServingModel | None = None
         self._shapes: dict[bytes, Shape] = {}  # by digest
@@ -147,7 +151,8 @@ class Device:
 
     def close(self) -> None:
         """Give the port back. The device keeps what it has."""
-        self._client.close()
+        with self._lock:
+            self._client.close()
 
     def reopen(self, seconds: float) -> str:
         """After the port vanished, wait for the same board at whatever port it comes back. Returns the port's name.
@@ -156,11 +161,12 @@ class Device:
         ------
         PortError : it did not come back within `seconds`.
         """
-        self.close()
-        self._port = await_board(self._info.unique_id, seconds, self._port)
-        self._client = Client(open_port(self._port))
-        self._info = self._hello()
-        return self._port
+        with self._lock:
+            self.close()
+            self._port = await_board(self._info.unique_id, seconds, self._port)
+            self._client = Client(open_port(self._port))
+            self._info = self._hello()
+            return self._port
 
     @property
     def statistics(self) -> Statistics:
@@ -174,8 +180,9 @@ class Device:
 
     def info(self) -> DeviceInfo:
         """What the device says about itself now."""
-        self._info = self._hello()
-        return self._info
+        with self._lock:
+            self._info = self._hello()
+            return self._info
 
     def shape(self) -> Shape:
         """Sizes, output function and labels of the serving model. Its parameters are not read; `pull` does that.
@@ -250,13 +257,13 @@ class Device:
         """
         digest = None if net is None else image.image_digest(image.encode_image(net))
         with self._session():
-            self._serving = self._client.verify()
-        if digest is not None and digest != self._serving.digest:
+            serving = self._serving = self._client.verify()
+        if digest is not None and digest != serving.digest:
             raise IntegrityError(
-                f"the device serves another model (digest {self._serving.digest.hex()[:16]}, generation "
-                f"{self._serving.generation}) than the one given ({digest.hex()[:16]}); flash that one"
+                f"the device serves another model (digest {serving.digest.hex()[:16]}, generation "
+                f"{serving.generation}) than the one given ({digest.hex()[:16]}); flash that one"
             )
-        return self._serving
+        return serving
 
     def rollback(self) -> ServingModel:
         """Go back to the model that served before. The present one cannot be brought back but by flashing it.
@@ -407,9 +414,9 @@ class Device:
         IntegrityError : what came is not what the device digested.
         """
         with self._session():
-            self._serving = self._client.verify()
-            data = self._client.read(Region.IMAGE, 0, self._serving.length, progress)
-        if image.image_digest(data) != self._serving.digest:
+            serving = self._serving = self._client.verify()
+            data = self._client.read(Region.IMAGE, 0, serving.length, progress)
+        if image.image_digest(data) != serving.digest:
             raise IntegrityError("the model that was read does not match the device's digest of it; pull it again")
         return image.decode_image(data)
 
@@ -446,11 +453,12 @@ class Device:
     @contextmanager
     def _session(self) -> Iterator[None]:
         """One undertaking. When one did not end well, the next opens a new session, which clears what it left."""
-        if not self._session_open:
-            self._info = self._hello()
-        self._session_open = False
-        yield
-        self._session_open = True
+        with self._lock:
+            if not self._session_open:
+                self._info = self._hello()
+            self._session_open = False
+            yield
+            self._session_open = True
 
     # ---- the serving model
 

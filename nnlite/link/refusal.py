@@ -38,8 +38,8 @@ def refusal_error(message: Message, refusal: Refusal) -> NNLiteError:
 def _defect(message: Message, refusal: Refusal) -> NNLiteError:
     return DeviceError(
         f"the device refused {message.name} with {status_name(refusal.status)} (detail {refusal.detail}, "
-        f"value {refusal.value}, limit {refusal.limit}); {_SERVES_ON}. Put the firmware of this version on it ('nnlite firmware'), "
-        "and report this if it comes again"
+        f"value {refusal.value}, limit {refusal.limit}); {_SERVES_ON}. Put the firmware of this version on it "
+        "('nnlite firmware'), and report this if it comes again"
     )
 
 
