@@ -67,11 +67,11 @@ def compiler() -> list[str]:
     return [sys.executable, "-m", "ziglang", "cc"]
 
 
-def board_config(profile: Profile) -> str:
-    """What the C sources include as board_config.h."""
+def board_config(profile: Profile, version: str = FIRMWARE_VERSION) -> str:
+    """What the C sources include as board_config.h; `version` is what HELLO tells."""
     values = {
         "BOARD_NAME": f'"{profile.name}"',
-        "FIRMWARE_VERSION": f'"{FIRMWARE_VERSION}"',
+        "FIRMWARE_VERSION": f'"{version}"',
         "CLOCK_HZ": f"{profile.clock_hz}u",
         "PAGE_BYTES": f"{profile.page_bytes}u",
         "WRITE_BYTES": f"{profile.write_bytes}u",
@@ -101,18 +101,22 @@ def _memory(profile: Profile) -> str:
     )
 
 
-def build_elf(profile: Profile, folder: Path) -> Path:
+def build_elf(profile: Profile, folder: Path, version: str = FIRMWARE_VERSION) -> Path:
     """Compile and link the firmware into `folder`; returns the path of the ELF file.
+
+    Parameters
+    ----------
+    version : of the firmware, as HELLO tells it: another one for a test of an update.
 
     Raises
     ------
     IncompatibleError : no compiler, or the sources do not compile (with what the compiler said).
     """
     with resources.as_file(resources.files("nnlite") / "firmware") as firmware:
-        return build_program(profile, folder, [firmware / "main.c"])
+        return build_program(profile, folder, [firmware / "main.c"], version)
 
 
-def build_program(profile: Profile, folder: Path, program: Sequence[Path]) -> Path:
+def build_program(profile: Profile, folder: Path, program: Sequence[Path], version: str = FIRMWARE_VERSION) -> Path:
     """The same with other sources in the place of main.c: of the firmware's, what they call is linked, and no more.
 
     Raises
@@ -125,7 +129,7 @@ def build_program(profile: Profile, folder: Path, program: Sequence[Path]) -> Pa
             f"no start-up code for the chip of {profile.name}, {profile.chip}; there is for {', '.join(_CHIPS)}"
         )
     folder = folder.resolve()
-    (folder / "board_config.h").write_text(board_config(profile), encoding="ascii")
+    (folder / "board_config.h").write_text(board_config(profile, version), encoding="ascii")
     (folder / "memory.ld").write_text(_memory(profile), encoding="ascii")
     elf = folder / f"{profile.name}.elf"
     with resources.as_file(resources.files("nnlite")) as package:
