@@ -67,8 +67,8 @@ def compiler() -> list[str]:
     return [sys.executable, "-m", "ziglang", "cc"]
 
 
-def board_config(profile: Profile) -> str:
-    """What the C sources include as board_config.h."""
+def board_config(profile: Profile, **others: str) -> str:
+    """What the C sources include as board_config.h; `others` take the place of the profile's values, or are more."""
     values = {
         "BOARD_NAME": f'"{profile.name}"',
         "FIRMWARE_VERSION": f'"{FIRMWARE_VERSION}"',
@@ -87,7 +87,7 @@ def board_config(profile: Profile) -> str:
         "RECEIVE_BUFFER_BYTES": f"{profile.receive_buffer_bytes}u",
         "PAYLOAD_BYTES": f"{profile.payload_bytes}u",
     }
-    lines = [f"#define {name} {value}" for name, value in values.items()]
+    lines = [f"#define {name} {value}" for name, value in (values | others).items()]
     return "\n".join(["/* Written by the build from the board's profile. */", *lines, ""])
 
 
@@ -133,7 +133,7 @@ def build_program(profile: Profile, folder: Path, program: Sequence[Path]) -> Pa
         family = firmware / "boards" / "nrf"
         parts = {*firmware.glob("*.c")} - {firmware / "main.c"}
         sources = [*sorted((package / "runtime").glob("*.c")), *sorted([*parts, *program])]
-        sources += [family / name for name in ("hal.c", "startup.c", *_CHIPS[profile.chip])]
+        sources += [family / name for name in ("hal.c", "nvmc.c", "startup.c", *_CHIPS[profile.chip])]
         command = [*compiler(), *TARGETS[profile.core], *_FLAGS, f"-I{folder}", f"-I{package / 'runtime'}"]
         command += [
             *map(str, sources),
