@@ -118,6 +118,7 @@ class Board:
         self._powered = False
         self._life = 0  # how often what ran began anew, by a reset or a snapshot
         self._polled_now = False
+        self._event = _FOREVER  # the next one, at the last look at a flag that was unset
         self._wanted = _FOREVER
         self._closed = False
         _running[self.number] = self
@@ -142,9 +143,10 @@ class Board:
         """The firmware read a flag that is not set. When it does nothing but wait, time jumps to the next event,
         or to the end of the run; `cycles` counts that time, `instructions` only what was executed."""
         self._polled_now = True
-        event = self._next_event()  # first: a flag of another peripheral may come up by this, which is no waiting
+        # First: a flag of another peripheral may come up by this, which is no waiting.
+        self._event = self._next_event()
         if self.cpu.looked():
-            self.skip_to(min(self.cpu.deadline, event))
+            self.skip_to(min(self.cpu.deadline, self._event))
 
     def _next_event(self) -> int:
         event = self.chip.next_event()
@@ -179,6 +181,7 @@ class Board:
 
     def _tell(self) -> None:
         """Tell the core what it may know: nine accesses in ten are to the UART's flags and the bytes that come."""
+        self.chip.uart.moved = False
         self.cpu.know(self.chip.uart.known(self.chip.nvmc.constants), not self.cpu.interruptible)
 
     def _settle(self) -> None:
@@ -192,15 +195,15 @@ class Board:
         self._polled_now = False
         value = self.chip.read(address)
         of_uart = address & ~0xFFF == self.chip.uart.base
-        event = _FOREVER
-        if value or not self._polled_now:
+        unset = not value and self._polled_now
+        if not unset:
             self.cpu.busy()
-        else:
-            event = self._next_event()
-        if of_uart or self._polled_now:  # looking for the next event lets bytes come in that were told as still coming
+        elif self._event <= self.cycles:
+            self._event = self._next_event()
+        if of_uart or self.chip.uart.moved:  # bytes that were told as still coming are here
             self._tell()
-        if not of_uart and not value and self._polled_now:
-            self.cpu.know_unset(address, event)
+        if unset and not of_uart:
+            self.cpu.know_unset(address, self._event)
         return value
 
     def _write(self, address: int, value: int) -> None:
@@ -858,7 +861,7 @@ def open_board(
     checks: bool = True,
     revision: int | None = None,
     unique_id: str | None = None,
-    faults: Faults | None = None,
+    faults: Faults | str | None = None,
 ) -> Board:
     """Boot a board.
 
@@ -872,11 +875,11 @@ def open_board(
         Backtraces and `profile_functions` need it too.
     revision : of the silicon (see `firmware_sim.chips.Chip`); by default the newest.
     unique_id : of the chip, 16 hexadecimal digits, as HELLO gives it; by default the same for every board.
-    faults : what it has to bear: a `firmware_sim.faults.Faults`; by default nothing.
+    faults : what it has to bear: a `firmware_sim.faults.Faults`, or a text that its `parse` reads; by default nothing.
 
     Raises
     ------
-    UsageError : no such board, or an id that is none.
+    UsageError : no such board, an id that is none, or faults that are none.
     IncompatibleError : there is no firmware for the board.
     SimulatorError : the image cannot be read, or has bytes where the board has no flash; its chip is not simulated.
     MissingExtraError : what simulated boards are made of is not installed (the extra `sim`).
@@ -888,7 +891,8 @@ def open_board(
         check_chip(profile)
     loaded = None if image is None else Image.load(image)
     number = _UNIQUE_ID if unique_id is None else int(unique_id, 16)
-    return Board(profile, loaded, revision, number, faults, checks=checks)
+    planned = Faults.parse(faults) if isinstance(faults, str) else faults
+    return Board(profile, loaded, revision, number, planned, checks=checks)
 
 
 def running_boards() -> tuple[Board, ...]:

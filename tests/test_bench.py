@@ -92,5 +92,19 @@ def test_the_verb_prints_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nn_dense_forward" in said.out
     assert f"{inference[0]:,} / {inference[1]:,}" in said.out
     assert said.err == ""
-    assert run(["bench", "elephant", "--board", "microbit2"]) == 2
-    assert "'elephant'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("elephant --board microbit2", "'elephant'"),
+        ("device", "name it with --board"),
+        ("device --board microbit --board microbit2", "one board"),
+        ("device --board microbit --baud 250000", "belong to 'bench link'"),
+        ("link --board microbit --profile", "belongs to 'bench device'"),
+        ("link --board microbit --baud 9600", "its rates are 115,200, 250,000"),
+    ],
+)
+def test_what_the_verb_does_not_take(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", *words.split()]) == 2
+    assert said in capsys.readouterr().err

@@ -111,6 +111,7 @@ class Uart(EventPeripheral):
     events : the event registers; they hold until `next`, unless somebody writes or reads a register.
     next : cycle of the next thing that happens by itself.
     host_baud : the laptop's rate, as far as known.
+    moved : whether anything has happened by itself since somebody set this to False.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class Uart(EventPeripheral):
         self._fifo_bytes = fifo_bytes
         self._pins = pins  # TXD, RXD as the board wires them
         self.host_baud = 0
+        self.moved = False
         self.overruns = self.bytes_received = self.bytes_sent = 0
         self.power_on()
 
@@ -267,6 +269,7 @@ class Uart(EventPeripheral):
 
     def _arrive(self) -> None:
         """Move in what has arrived by now."""
+        self.moved = True
         now, listens = self.time.now, self._listens()
         while self.line:
             sent = self.line[0]

@@ -1,18 +1,19 @@
-"""The verb bench: what computing costs."""
+"""The verb bench: what computing costs, and what the line is used for."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnlite.cli.plan_verbs import BoardOption
-from nnlite.cli.screen import JsonOption, QuietOption, note, print_json, progress_bar
+from nnlite.cli.bench_link import bench_link
+from nnlite.cli.screen import JsonOption, QuietOption, aligned, note, print_json, progress_bar
 from nnlite.errors import UsageError
 
 if TYPE_CHECKING:
     from nnlite.bench import Row
     from nnlite.bench.boards import Cost
+    from nnlite.profile import Profile
 
 __all__ = ["bench"]
 
@@ -45,12 +46,7 @@ def _table(rows: list[Row]) -> str:
                 f"{row.ram_bytes:,}",
             )
         )
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for line in cells:
-        left = (cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True))
-        right = (cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True))
-        lines.append("  ".join((*left, *right)).rstrip())
+    lines = [aligned(cells, 2)]
     for row in rows:
         lines += [f"{row.workload}: {reason}" for reason in row.reasons]
     return "\n".join(lines)
@@ -65,33 +61,64 @@ def _profile(row: Row) -> str:
 
 
 def bench(
-    what: Annotated[str, typer.Argument(metavar="device", help="What to measure; device is all there is so far.")],
-    board: BoardOption,
-    profile: Annotated[bool, typer.Option("--profile", help="Also what each function takes.")] = False,
+    what: Annotated[str, typer.Argument(metavar="device|link", help="What to measure.")],
+    board: Annotated[
+        list[str] | None,
+        typer.Option("--board", help="A board's name, or the path of a profile; for link any number, else all."),
+    ] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="device: also what each function takes.")] = False,
+    baud: Annotated[int | None, typer.Option("--baud", min=1, help="link: this rate; else all that it has.")] = None,
+    latency: Annotated[
+        float | None, typer.Option("--latency", min=0, max=1, help="link: seconds each way; 0.016 without.")
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """What inference and a training step cost on a board.
+    """What computing costs on a board, and how full its line is.
 
-    Runs the functions of the board's own firmware in the simulator, on networks of five sizes. Instructions are exact,
-    cycles an estimate; every result is compared with the laptop's, bit for bit. Inference is that of the dense layers,
-    softmax comes on top where probabilities are asked for; a training step is that of one sample with SGD. A network
-    that the board has no room for is measured with more flash behind the same firmware, and it says what is missing.
-    Where the packages emlearn and ziglang are installed, emlearn's C engine stands beside it.
+    device: what inference and a training step cost. Runs the functions of the board's own firmware in the simulator, on
+    networks of five sizes. Instructions are exact, cycles an estimate; every result is compared with the laptop's, bit
+    for bit. Inference is that of the dense layers, softmax comes on top where probabilities are asked for; a training
+    step is that of one sample with SGD. A network that the board has no room for is measured with more flash behind the
+    same firmware, and it says what is missing. Where the packages emlearn and ziglang are installed, emlearn's C engine
+    stands beside it.
+
+    link: how much of the serial line a flash and a pull of the largest model that fits fill, from FLASH_BEGIN to the
+    answer to FLASH_COMMIT without the time that erasing takes, and what goes over it when only the last layer of a
+    network is another one. All of it in simulated time. Ceiling is where programming one word after the other would
+    take all the time.
 
     \b
     Examples:
       nnlite bench device --board microbit2
       nnlite bench device --board microbit --profile --json
+      nnlite bench link --board microbit --baud 250000
     """
-    if what != "device":
-        raise UsageError(f"bench measures 'device', not '{what}'")
+    if what not in ("device", "link"):
+        raise UsageError(f"bench measures 'device' or 'link', not '{what}'")
+    from nnlite.profile import Profile, profile_names
+
+    boards = board or ([] if what == "device" else profile_names())
+    profiles = [Profile.load(name) for name in boards]
+    if what == "link":
+        if profile:
+            raise UsageError("--profile belongs to 'bench device'; leave it out")
+        measured = profiles if board else [known for known in profiles if known.has_firmware]
+        bench_link(measured, baud, latency, as_json, quiet)
+        return
+    if baud is not None or latency is not None:
+        raise UsageError("--baud and --latency belong to 'bench link'; leave them out")
+    if len(profiles) != 1:
+        raise UsageError("bench device measures one board: name it with --board; 'nnlite boards' lists them")
+    _bench_device(profiles[0], profile, as_json, quiet)
+
+
+def _bench_device(limits: Profile, profile: bool, as_json: bool, quiet: bool) -> None:
+    """Measure the workloads on a board and print what came out."""
     from nnlite.bench import bench_device, emlearn
     from nnlite.bench.workloads import WORKLOADS
-    from nnlite.profile import Profile
 
     rows: list[Row] = []
-    limits: Any = Profile.load(board)
     with progress_bar("workloads", quiet) as advance:
         for row in bench_device(limits, profile):
             rows.append(row)

@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
-__all__ = ["JsonOption", "QuietOption", "note", "numbers", "one_line", "print_json", "progress_bar", "sizes_of"]
+__all__ = [
+    "JsonOption",
+    "QuietOption",
+    "aligned",
+    "note",
+    "numbers",
+    "one_line",
+    "print_json",
+    "progress_bar",
+    "sizes_of",
+]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only: no progress, no remarks.")]
@@ -40,6 +50,19 @@ def note(text: str, quiet: bool) -> None:
     """A remark on stderr."""
     if not quiet:
         print(text, file=sys.stderr, flush=True)
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int) -> str:
+    """Cells in columns, the first `left` of which begin where the others end."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
 
 
 def sizes_of(option: str, text: str) -> list[int]:

@@ -73,6 +73,7 @@ class Client:
     ----------
     port : an open port, see `nnlite.link.port`. Its `clock()`, if it has one, is the time that deadlines follow;
         its `draw(below)` gives the numbers of sessions, so that a simulated board hears the same ones each time.
+    fastest : the highest rate that it may ask for, in baud; None for any that the device offers.
 
     Raises
     ------
@@ -83,8 +84,9 @@ class Client:
     DeviceError : one of the right form that cannot be.
     """
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: Port, *, fastest: int | None = None) -> None:
         self._port = port
+        self._fastest = fastest
         self._clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
         self._draw: Callable[[int], int] = getattr(port, "draw", secrets.randbelow)
         self._decoder = FrameDecoder(_PAYLOAD_LIMIT)
@@ -144,7 +146,10 @@ class Client:
         self._payload_bytes = min(hello.payload_bytes, _PAYLOAD_LIMIT)
         self._timing = Timing.of(hello)
         self._slot_pages = hello.slot_image_bytes // hello.page_bytes
-        self._fast_rate = max(hello.baud_rates) if max(hello.baud_rates, default=BAUD) > BAUD else None
+        allowed = [
+            rate for rate in hello.baud_rates if rate > BAUD and (self._fastest is None or rate <= self._fastest)
+        ]
+        self._fast_rate = max(allowed, default=None)
         return hello
 
     def listen(self) -> None:

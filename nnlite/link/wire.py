@@ -177,7 +177,7 @@ class HelloField(enum.IntEnum):
     RECEIVE_BUFFER_BYTES = 6  # u32
     PAYLOAD_BYTES = 7  # u16, largest payload of a frame
     PAGE_BYTES = 8  # u32
-    WRITE_BYTES = 9  # u32, smallest unit of programming
+    WRITE_BYTES = 9  # u8, smallest unit of programming
     SLOT_IMAGE_BYTES = 10  # u32, largest image a slot holds
     ARENA_BYTES = 11  # u32
     CLOCK_HZ = 12  # u32

@@ -166,3 +166,10 @@ def test_all_of_it_at_once_and_the_device_gets_through() -> None:
     with open_board("microbit", faults=faults) as board, Device.open(board.url) as device:
         assert device.info().board == "microbit"
         assert board.seconds > 0.008
+
+
+def test_a_board_takes_them_as_text() -> None:
+    with open_board("microbit", faults="latency=0.05,drop=0.001") as board:
+        assert board.faults == Faults(latency=0.05, drop=0.001)
+    with pytest.raises(UsageError, match="there is no fault 'sleep'"):
+        open_board("microbit", faults="sleep=1")
