@@ -118,14 +118,35 @@ def _about(info: Hello) -> str:
         ("room", f"{info.slot_image_bytes:,} bytes of flash for a model, {info.arena_bytes:,} of RAM for its work"),
     ]
     rows += [(f"slot {slot.index}", _slot(slot, info.active_slot == slot.index)) for slot in info.slots]
-    return "\n".join(f"{name:<9} {value}" for name, value in rows)
+    rows += [
+        ("line", f"{' or '.join(f'{rate:,}' for rate in info.baud_rates)} baud"),
+        ("runs for", _duration(info.uptime_seconds)),
+        ("last error", _last_error(*info.last_error)),
+    ]
+    return "\n".join(f"{name:<10} {value}" for name, value in rows)
+
+
+def _duration(seconds: int) -> str:
+    """The two largest units."""
+    days, hours, minutes = seconds // 86_400, seconds // 3_600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+
+
+def _last_error(status: int, detail: int) -> str:
+    from nnlite.link.last_error import last_error_words, status_name
+
+    words = last_error_words(status, detail)
+    return ": ".join(filter(None, (status_name(status), words))) if status else "none since it started"
 
 
 def _slot(slot: Slot, serves: bool) -> str:
     state = "serves" if serves else slot.state.name.lower()
     if not slot.generation:
         return state
-    return f"{state}: generation {slot.generation}, {slot.length:,} bytes, digest {slot.digest.hex()[:16]}..."
+    model = f"generation {slot.generation}, {slot.length:,} bytes, digest {slot.digest.hex()[:16]}..."
+    return f"{state}: {model}, erase count {slot.erase_count:,}"
 
 
 def flash(

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from nnlite.errors import NNLiteError
 from nnlite.link import protocol, wire
 from nnlite.link.frame import Frame
-from nnlite.link.wire import Message, Optimizer, Region, Status
+from nnlite.link.last_error import status_name as refusal_name
+from nnlite.link.wire import Message, Optimizer, Region
 
 __all__ = ["meaning", "message_name", "status_name"]
 
@@ -21,8 +22,7 @@ def message_name(frame: Frame) -> str:
 
 def status_name(frame: Frame) -> str:
     """Name of a reply's status."""
-    status = frame.payload[0] if frame.payload else -1
-    return Status(status).name if status in Status._value2member_map_ else f"status {status}"
+    return refusal_name(frame.payload[0] if frame.payload else -1)
 
 
 def meaning(frame: Frame) -> str:

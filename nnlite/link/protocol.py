@@ -13,6 +13,7 @@ from typing import Any
 
 from nnlite.errors import IncompatibleError
 from nnlite.link import wire
+from nnlite.link.last_error import last_error_words, status_name
 from nnlite.link.wire import HelloField, LearnBeginFlag, Message, Region, SlotState
 
 __all__ = [
@@ -138,13 +139,17 @@ class Hello:
         return next((slot for slot in self.slots if slot.index == self.active_slot), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain values for JSON: states by name, digests as hex."""
+        """The same as plain values for JSON: states and the last error by name, digests as hex."""
         plain = asdict(self)
         plain["slots"] = [
             plain_slot | {"state": slot.state.name.lower(), "digest": slot.digest.hex()}
             for plain_slot, slot in zip(plain["slots"], self.slots, strict=True)
         ]
-        return plain | {name: list(plain[name]) for name in ("protocol", "baud_rates", "last_error")}
+        plain |= {name: list(plain[name]) for name in ("protocol", "baud_rates")}
+        status, detail = self.last_error
+        words = last_error_words(status, detail)
+        error = {"status": status_name(status), "detail": detail, "meaning": words} if status else None
+        return plain | {"last_error": error}
 
 
 @dataclass(frozen=True)

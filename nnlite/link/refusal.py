@@ -14,6 +14,7 @@ from nnlite.errors import (
     IntegrityError,
     NNLiteError,
 )
+from nnlite.link.last_error import status_name
 from nnlite.link.protocol import Refusal
 from nnlite.link.wire import PROTOCOL_VERSION, ImageFault, Message, NonFinite, Status
 
@@ -35,10 +36,9 @@ def refusal_error(message: Message, refusal: Refusal) -> NNLiteError:
 
 
 def _defect(message: Message, refusal: Refusal) -> NNLiteError:
-    name = Status(refusal.status).name if refusal.status in Status._value2member_map_ else f"status {refusal.status}"
     return DeviceError(
-        f"the device refused {message.name} with {name} (detail {refusal.detail}, value {refusal.value}, "
-        f"limit {refusal.limit}); {_SERVES_ON}. Put the firmware of this version on it ('nnlite firmware'), "
+        f"the device refused {message.name} with {status_name(refusal.status)} (detail {refusal.detail}, "
+        f"value {refusal.value}, limit {refusal.limit}); {_SERVES_ON}. Put the firmware of this version on it ('nnlite firmware'), "
         "and report this if it comes again"
     )
 

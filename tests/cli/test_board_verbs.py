@@ -46,12 +46,34 @@ def test_info(loaded: Board, capsys: Capsys) -> None:
     assert run(["info", "--port", loaded.url]) == 0
     out = capsys.readouterr().out
     assert "microbit, 16 MHz" in out
-    assert "slot 0    serves: generation 1" in out
-    assert "slot 1    empty" in out
+    assert "slot 0     serves: generation 1" in out
+    assert ", erase count 1\n" in out
+    assert "slot 1     empty" in out
+    assert "line       115,200 or 250,000 baud\nruns for   0 s\nlast error none since it started\n" in out
     assert run(["info", "--port", loaded.url, "--json"]) == 0
     about = json.loads(capsys.readouterr().out)
     assert about.keys() >= {"board", "firmware", "protocol", "slots", "active_slot", "arena_bytes", "slot_image_bytes"}
     assert [slot["state"] for slot in about["slots"]] == ["valid", "empty"]
+    assert [slot["erase_count"] for slot in about["slots"]] == [1, 0]
+    assert len(about["slots"][0]["digest"]) == 64
+    assert about["last_error"] is None
+    assert about["baud_rates"] == [115_200, 250_000]
+    assert about["uptime_seconds"] == 0
+
+
+def test_info_tells_the_last_error_and_how_long_it_runs(loaded: Board, capsys: Capsys) -> None:
+    assert run(["rollback", "--port", loaded.url]) == 8
+    loaded.run(3_700 * loaded.profile.clock_hz)
+    capsys.readouterr()
+    assert run(["info", "--port", loaded.url]) == 0
+    out = capsys.readouterr().out
+    assert "last error NO_OTHER_MODEL: there was no other model to go back to\n" in out
+    assert "runs for   1 h 1 min\n" in out
+    assert run(["info", "--port", loaded.url, "--json"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    meaning = "there was no other model to go back to"
+    assert about["last_error"] == {"status": "NO_OTHER_MODEL", "detail": 0, "meaning": meaning}
+    assert about["uptime_seconds"] // 10 == 370
 
 
 def test_run_gives_the_laptops_answers(loaded: Board, capsys: Capsys) -> None:
