@@ -140,19 +140,35 @@ def plan(
 
 def firmware(
     board: BoardOption,
-    output: Annotated[Path, typer.Option("-o", "--output", readable=False, help="Where the .hex goes.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", readable=False, help="Where the .hex goes, or the sketch's folder.")
+    ],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="hex or arduino.")] = "hex",
     quiet: QuietOption = False,
 ) -> None:
-    """Write a board's prebuilt firmware as Intel HEX.
+    """Write a board's firmware: prebuilt, as Intel HEX, or as a sketch for the Arduino IDE.
+
+    A sketch goes through the bootloader of an Arduino, which a .hex would replace. Its slots and its RAM are smaller
+    than those that `plan` counts with; the board says in `info` what it has, and refuses what does not fit.
 
     \b
-    Example (then drag the file onto the drive MICROBIT):
+    Examples (then drag the file onto the drive MICROBIT, or open the folder in the Arduino IDE):
       nnlite firmware --board microbit -o nnlite.hex
+      nnlite firmware --board nano33ble --to arduino -o nnlite_firmware
     """
-    from nnlite.files import write_whole
+    from nnlite.files import write_all, write_whole
     from nnlite.profile import Profile
 
+    if to not in ("hex", "arduino"):
+        raise UsageError(f"firmware is written as hex or arduino, not as {to!r}")
     profile = Profile.load(board)
     profile.require_firmware()
-    write_whole(output, profile.firmware_hex().encode("ascii"))
-    note(f"wrote {output} ({profile.title}, {profile.firmware.flash_bytes:,} bytes of code)", quiet)
+    if to == "hex":
+        write_whole(output, profile.firmware_hex().encode("ascii"))
+        note(f"wrote {output} ({profile.title}, {profile.firmware.flash_bytes:,} bytes of code)", quiet)
+        return
+    from nnlite.firmware.sketch import sketch_files
+
+    files = sketch_files(profile, output.absolute().name)
+    write_all(output, {file: text.encode("ascii") for file, text in files.items()})
+    note(f"wrote {output} (a sketch for {profile.title}, {len(files)} files)", quiet)

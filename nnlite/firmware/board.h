@@ -1,4 +1,4 @@
-/* What a board offers to the portable part: a HAL of one file, boards/<chip family>/hal.c.
+/* What a board offers to the portable part: a HAL, boards/<chip family>/.
    Its numbers (BOARD_NAME, PAGE_BYTES, ...) come from the profile, through board_config.h that the build writes. */
 #ifndef NNLITE_BOARD_H
 #define NNLITE_BOARD_H
@@ -8,10 +8,13 @@
 
 #include "board_config.h"
 
-/* All RAM that nothing else uses; the linker script says where. */
+/* Where networks work. A board under somebody else's linker script has an array of the size that its configuration
+   names; else it is all RAM that nothing else uses, and our own script says where. */
 extern float arena_start[];
+#ifndef ARENA_BYTES
 extern float arena_end[];
 #define ARENA_BYTES ((uint32_t)((uintptr_t)arena_end - (uintptr_t)arena_start))
+#endif
 
 /* Start-up errata, crystal oscillator, UART pins; called once, before anything else here. */
 void board_init(void);

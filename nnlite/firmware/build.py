@@ -67,11 +67,11 @@ def compiler() -> list[str]:
     return [sys.executable, "-m", "ziglang", "cc"]
 
 
-def board_config(profile: Profile, version: str = FIRMWARE_VERSION) -> str:
-    """What the C sources include as board_config.h; `version` is what HELLO tells."""
+def board_config(profile: Profile, **others: str) -> str:
+    """What the C sources include as board_config.h; `others` take the place of the profile's values, or are more."""
     values = {
         "BOARD_NAME": f'"{profile.name}"',
-        "FIRMWARE_VERSION": f'"{version}"',
+        "FIRMWARE_VERSION": f'"{FIRMWARE_VERSION}"',
         "CLOCK_HZ": f"{profile.clock_hz}u",
         "PAGE_BYTES": f"{profile.page_bytes}u",
         "WRITE_BYTES": f"{profile.write_bytes}u",
@@ -87,7 +87,7 @@ def board_config(profile: Profile, version: str = FIRMWARE_VERSION) -> str:
         "RECEIVE_BUFFER_BYTES": f"{profile.receive_buffer_bytes}u",
         "PAYLOAD_BYTES": f"{profile.payload_bytes}u",
     }
-    lines = [f"#define {name} {value}" for name, value in values.items()]
+    lines = [f"#define {name} {value}" for name, value in (values | others).items()]
     return "\n".join(["/* Written by the build from the board's profile. */", *lines, ""])
 
 
@@ -129,7 +129,7 @@ def build_program(profile: Profile, folder: Path, program: Sequence[Path], versi
             f"no start-up code for the chip of {profile.name}, {profile.chip}; there is for {', '.join(_CHIPS)}"
         )
     folder = folder.resolve()
-    (folder / "board_config.h").write_text(board_config(profile, version), encoding="ascii")
+    (folder / "board_config.h").write_text(board_config(profile, FIRMWARE_VERSION=f'"{version}"'), encoding="ascii")
     (folder / "memory.ld").write_text(_memory(profile), encoding="ascii")
     elf = folder / f"{profile.name}.elf"
     with resources.as_file(resources.files("nnlite")) as package:
@@ -137,7 +137,7 @@ def build_program(profile: Profile, folder: Path, program: Sequence[Path], versi
         family = firmware / "boards" / "nrf"
         parts = {*firmware.glob("*.c")} - {firmware / "main.c"}
         sources = [*sorted((package / "runtime").glob("*.c")), *sorted([*parts, *program])]
-        sources += [family / name for name in ("hal.c", "startup.c", *_CHIPS[profile.chip])]
+        sources += [family / name for name in ("hal.c", "nvmc.c", "startup.c", *_CHIPS[profile.chip])]
         command = [*compiler(), *TARGETS[profile.core], *_FLAGS, f"-I{folder}", f"-I{package / 'runtime'}"]
         command += [
             *map(str, sources),

@@ -14,7 +14,7 @@ static uint32_t first_not_finite(const float *values, uint32_t count)
     return i;
 }
 
-static bool finite(const float *values, uint32_t count)
+static bool all_finite(const float *values, uint32_t count)
 {
     return first_not_finite(values, count) == count;
 }
@@ -64,7 +64,7 @@ __attribute__((noinline)) static refusal_t model_run_row(model_t *model, const i
         return refusal;
     }
     const float *logits = nn_forward(&image->shape, image->parameters, sample, other);
-    if (!finite(logits, image->outputs)) {
+    if (!all_finite(logits, image->outputs)) {
         return refuse(STATUS_NON_FINITE, NON_FINITE_OUTPUT, model->row_start, 0);
     }
     model->outputs = logits;
@@ -225,7 +225,7 @@ __attribute__((noinline)) static refusal_t learn_row(model_t *model, const image
         }
     }
     nn_forward_record(&model->trained, model->parameters, x);
-    if (!finite(logits, image->outputs)) {
+    if (!all_finite(logits, image->outputs)) {
         return refuse(STATUS_NON_FINITE, NON_FINITE_OUTPUT, model->samples_seen, 0);
     }
     *loss += nn_backward(&model->trained, model->parameters, x, model->label, model->targets, model->weight, gradients);

@@ -1,5 +1,5 @@
-/* HAL of the nRF51 and nRF52 boards: crystal, timer, UART polled by hand, flash. One file for all of them; what differs
-   comes from board_config.h. Sections of the nRF51 Reference Manual v3.0 (RM) and the nRF52833 Product
+/* HAL of the nRF51 and nRF52 boards: crystal, timer, UART polled by hand. One file for all of them; what differs comes
+   from board_config.h. Sections of the nRF51 Reference Manual v3.0 (RM) and the nRF52833 Product
    Specification v1.3 (PS) are named where they rule. */
 #include "../../board.h"
 
@@ -39,11 +39,6 @@ void board_init(void)
     RTC_TASKS_START = 1;
 }
 
-uint32_t board_unique_id(unsigned word)
-{
-    return FICR_DEVICEID(word);
-}
-
 uint32_t board_ticks(void)
 {
     TIMER_TASKS_CAPTURE = 1;
@@ -79,11 +74,6 @@ bool board_alarm_rings(void)
     return ALARM_EVENTS_COMPARE != 0;
 }
 
-bool board_is_simulated(void)
-{
-    return UICR_CUSTOMER == UICR_CUSTOMER_SIMULATED;
-}
-
 void board_uart_set_rate(uint32_t baud)
 {
     UART_BAUDRATE = baud == 1000000u  ? UART_BAUDRATE_1000000
@@ -115,39 +105,4 @@ BOARD_CODE_WHILE_WRITING void board_uart_write(uint8_t byte)
 BOARD_CODE_WHILE_WRITING bool board_uart_sent(void)
 {
     return UART_EVENTS_TXDRDY != 0;
-}
-
-static void wait_until_ready(void)
-{
-    while (NVMC_READY == 0) {}
-}
-
-void board_flash_erase_page(uint32_t address)
-{
-    NVMC_CONFIG = NVMC_CONFIG_EEN;
-    wait_until_ready();
-    NVMC_ERASEPAGE = address;
-    wait_until_ready();
-    NVMC_CONFIG = NVMC_CONFIG_REN;
-    wait_until_ready();
-}
-
-BOARD_CODE_WHILE_WRITING void board_flash_write_begin(void)
-{
-    NVMC_CONFIG = NVMC_CONFIG_WEN;
-}
-
-BOARD_CODE_WHILE_WRITING void board_flash_write_word(uint32_t address, uint32_t value)
-{
-    REGISTER(address) = value;
-}
-
-BOARD_CODE_WHILE_WRITING bool board_flash_is_ready(void)
-{
-    return NVMC_READY != 0;
-}
-
-BOARD_CODE_WHILE_WRITING void board_flash_write_end(void)
-{
-    NVMC_CONFIG = NVMC_CONFIG_REN;
 }
