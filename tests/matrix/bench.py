@@ -14,6 +14,7 @@ from nnlite.network import load
 from tests.matrix.files import MODELS, write_files
 from tests.matrix.parties import OverheardBoard
 from tests.matrix.protocol_staged import STAGE
+from tests.matrix.verbs import FLASH
 
 __all__ = ["Bench"]
 
@@ -84,7 +85,7 @@ class Bench:
             self.digests[name] = self.serving()
         for before, state in (("empty", "not committed"), ("loaded", "the next one not committed")):
             self.enter(before)
-            STAGE["cut"] = overheard = OverheardBoard(self.board, "silence", "request", 8)
+            STAGE["cut"] = overheard = OverheardBoard(self.board, "silence", "request", len(FLASH))
             assert run(["flash", "new.safetensors", "--port", "staged://cut", "-q"]) == 5
             assert overheard.requests[-1] == "FLASH_COMMIT"
             self._boot()

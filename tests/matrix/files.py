@@ -68,7 +68,7 @@ def write_files(folder: Path) -> None:
     """All of them, into a folder that any user may write."""
     for name, content in (_CSV | _FINE).items():
         (folder / f"{name}.csv").write_text(content, encoding="utf-8", newline="")
-    rows = np.random.default_rng(5).normal(size=(25, 3)).round(3).tolist()
+    rows = np.random.default_rng(5).normal(size=(50, 3)).round(3).tolist()
     good = "".join(",".join(map(str, [*row, LABELS[n % 3]])) + "\n" for n, row in enumerate(rows))
     (folder / "good.csv").write_text(f"{_HEAD}\n{good}", encoding="utf-8")
     (folder / "latin1.csv").write_bytes(f"{_TWO}7,8,9,größer\n".encode("latin-1"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ROWS", "Row"]
+__all__ = ["FLASH", "ROWS", "Row"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Row:
 
 
 _SHAPE = ("HELLO", "READ", "READ", "READ")  # header, mean, labels
-_FLASH = ("HELLO", "PAGES", "FLASH_BEGIN", *("FLASH_DATA",) * 3, "FLASH_COMMIT")
+FLASH = ("HELLO", "PAGES", "FLASH_BEGIN", *("FLASH_DATA",) * 3, "FLASH_COMMIT")
 _RUN = (*_SHAPE, "RUN", "RUN")
 _LEARN = (*_SHAPE, "LEARN_BEGIN", "LEARN", "LEARN", "LEARN_COMMIT")
 
@@ -55,13 +55,13 @@ ROWS = (
     Row("sim", "--board BOARD --state STATE"),
     Row("ports", ""),
     Row("info", "", True, ("HELLO",)),
-    Row("flash", "MODEL", True, _FLASH),
+    Row("flash", "MODEL", True, FLASH),
     Row("verify", "MODEL", True, ("HELLO", "VERIFY"), needs_model=True),
     Row("rollback", "", True, ("HELLO", "ROLLBACK"), needs_model=True),
     Row("run", "DATA --target state --like MODEL", True, _RUN, needs_model=True),
     Row("run", "- --target state --like MODEL", True, _RUN, needs_model=True, stdin="plain.csv"),
     Row("learn", "DATA --target state --like MODEL", True, _LEARN, needs_model=True),
-    Row("pull", "-o OUTPUT --like MODEL", True, ("HELLO", "VERIFY", "READ"), 4, needs_model=True),
+    Row("pull", "-o OUTPUT --like MODEL", True, ("HELLO", "VERIFY", "READ"), 2, needs_model=True),
     Row("selftest", "--overwrite", True),
     Row("bench", "device --board BOARD"),
     Row("monitor", "", True),
