@@ -281,6 +281,7 @@ class Board:
         if ram is not None:
             self._memory.ram[:] = ram
             self._measuring.ram_is_new()
+        self.cpu.disturbed()  # what was told of the line is no longer so
 
     def cut_power(self) -> None:
         """Take the power away: the core stops between two instructions, RAM is lost, flash stays."""

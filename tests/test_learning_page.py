@@ -25,8 +25,8 @@ def test_the_table_of_memory_is_the_plans() -> None:
 
 @pytest.mark.board("microbit", "microbit2")
 def test_steps_take_as_much_longer_as_it_says(board: Board, device: Device) -> None:
-    said = {"microbit": (1.9, 7), "microbit2": (1.5, 3.5)}[board.profile.name]
-    assert {"microbit": "about 1.9 times as long and Adam 7;", "microbit2": "on the v2 1.5 and 3.5."}[
+    said = {"microbit": (4.7, 17), "microbit2": (4.2, 12)}[board.profile.name]
+    assert {"microbit": "about 4.7 times as long and Adam 17;", "microbit2": "on the v2 4.2 and 12."}[
         board.profile.name
     ] in PAGE
     net = Network([20, 20, 3], seed=1)

@@ -166,4 +166,4 @@ def test_qemu_answers_with_the_same_bytes(tmp_path: Path) -> None:
         same = encode_frame(without_what_may_differ(ours)), encode_frame(without_what_may_differ(theirs))
         assert same[0] == same[1], f"answer {number}, to {Message(ours.type & ~REPLY_BIT).name}"
     answered = {Message(frame.type & ~REPLY_BIT) for frame in recording.answers}
-    assert answered == {*Message}
+    assert answered == {*Message} - {Message.BAUD}  # a TCP connection has no rate

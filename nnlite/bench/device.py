@@ -163,7 +163,7 @@ def _compare(got: Floats, expected: Floats, what: str) -> None:
 def _measure(profile: Profile, workload: Workload, with_profile: bool) -> Row:
     inference_plan, learning_plan = plan(workload, profile), plan(workload, profile, learn=True)
     fits, fits_learning = bool(inference_plan.fits), bool(learning_plan.fits)
-    with boot(profile, "uart_get") as board:  # the start-up code is done then
+    with boot(profile, "protocol_go_on") as board:  # the start-up code is done then
         bench = _Bench(board, profile, workload)
         inference, of_softmax = bench.inference()
         training_step = bench.training_step() if fits_learning else None

@@ -38,14 +38,14 @@ def export(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a model as C, as a library for Arduino or PlatformIO, or as the bytes of a slot.
+    """Write a model as C, as a library, or as bytes of flash.
 
     The C takes no memory but a struct of the caller's, needs no library, and computes the bits of the laptop.
 
     \b
     Examples:
       nnlite export gestures.safetensors --to c -o gestures.c
-      nnlite export gestures.safetensors --to arduino --learn -o ~/Arduino/libraries/gestures
+      nnlite export gestures.safetensors --to arduino --learn -o gestures
       nnlite export gestures.safetensors --to platformio -o lib/gestures
       nnlite export gestures.safetensors --to image -o gestures.bin
     """

@@ -28,9 +28,7 @@ VERBS = {
     "evaluate": Verb("model_verbs", "How right a model is on data with known answers."),
     "boards": Verb("plan_verbs", "The boards that have a profile, and their limits."),
     "plan": Verb("plan_verbs", "Does a network fit a board, byte by byte."),
-    "export": Verb(
-        "export_verb", "Write a model as C, as a library for Arduino or PlatformIO, or as the bytes of a slot."
-    ),
+    "export": Verb("export_verb", "Write a model as C, as a library, or as bytes of flash."),
     "firmware": Verb("plan_verbs", "Write a board's prebuilt firmware as Intel HEX."),
     "sim": Verb("sim_verbs", "A simulated board behind a serial port that any program can open."),
     "ports": Verb("port_verbs", "Which ports there are, and what stands behind each."),

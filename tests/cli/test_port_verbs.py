@@ -60,7 +60,7 @@ def test_a_board_by_its_id(by_option: bool, boards: tuple[str, str]) -> None:
     done = nnlite(
         "info", *(["--port", choice] if by_option else []), **ports, **({} if by_option else {"NNLITE_PORT": choice})
     )
-    assert (done.returncode, done.stdout.startswith("board     microbit2,")) == (0, True), done.stderr
+    assert (done.returncode, done.stdout.startswith("board      microbit2,")) == (0, True), done.stderr
 
 
 def test_an_id_of_none_or_of_two(
