@@ -423,8 +423,8 @@ class CortexM:
         return self.view[slots.POSTED : slots.POSTED + count].tolist()
 
     def disturbed(self) -> None:
-        """Something changed from outside: nothing is known."""
-        self.view[_KNOWN_COUNT] = self.view[slots.LASTING_COUNT] = 0
+        """Something changed from outside: nothing is known, and no byte is said to come."""
+        self.view[_KNOWN_COUNT] = self.view[slots.LASTING_COUNT] = self.view[slots.COMING_COUNT] = 0
 
     def busy(self) -> None:
         """The core did something else than to look at an unset flag."""

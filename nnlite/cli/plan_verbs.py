@@ -152,7 +152,7 @@ def firmware(
     than those that `plan` counts with; the board says in `info` what it has, and refuses what does not fit.
 
     \b
-    Examples (then drag the file onto the drive MICROBIT, or open the folder in the Arduino IDE):
+    Examples (then drag the file onto MICROBIT, or open the folder in the IDE):
       nnlite firmware --board microbit -o nnlite.hex
       nnlite firmware --board nano33ble --to arduino -o nnlite_firmware
     """
