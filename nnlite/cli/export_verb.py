@@ -67,6 +67,8 @@ def export(
         raise UsageError(f"--{odd.replace('_', '-')} says how to learn; add --learn")
     learning = check_learning(**how) if learn else None
     net = load(model)
+    if output.exists() and output.samefile(model):
+        raise UsageError(f"{output} is the model itself; name another file with -o, the model was kept")
     if name is None and to != "image" and not is_source(to, output):
         name = default_name(model)
     files = write_export(net, to, output, name, learning)

@@ -27,12 +27,20 @@ _TAKEN = (
 )
 
 
+#: and a type of C would be taken for one of an export's own, which end in _t
+_TYPES = (
+    "clock div double float intmax intptr ldiv lldiv max_align mbstate ptrdiff size ssize time uintmax uintptr wchar "
+    "wctype wint char8 char16 char32"
+)
+_SIZED_TYPE = re.compile(r"u?int(_least|_fast)?(8|16|32|64)")
+
+
 def identifier(text: str) -> str:
     """A name for C made of any text: letters without their accents, digits, and `_` for everything else.
 
     Raises
     ------
-    UsageError : nothing is left of it, it is too long, or a header of C or Arduino has the name.
+    UsageError : nothing is left of it, it is too long, or C or Arduino has a header or a type of the name.
     """
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     name = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")
@@ -46,6 +54,8 @@ def identifier(text: str) -> str:
         )
     if name.lower() in _TAKEN.split():
         raise UsageError(f"there is a header {name.lower()}.h already; give another name with --name")
+    if name in _TYPES.split() or _SIZED_TYPE.fullmatch(name):
+        raise UsageError(f"C has a type {name}_t already; give another name with --name")
     return name
 
 

@@ -19,8 +19,9 @@ _ACTIVATIONS = {"relu": "NN_RELU", "leaky_relu": "NN_LEAKY_RELU", "sigmoid": "NN
 
 #: in front of the runtime: what would change the bits, and where constants lie
 _GUARDS = """\
-#ifdef __FAST_MATH__
-#error "without -ffast-math: it changes the bits"
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \\
+    defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "without -ffast-math and what it is made of: it changes the bits"
 #endif
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
 #error "this compiler computes with more than 32 bits; on a PC give it -msse2 -mfpmath=sse"

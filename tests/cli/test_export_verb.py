@@ -63,6 +63,7 @@ def test_an_image(folder: Path) -> None:
         ("--to c -o x --name 模型", "give one of letters and digits with --name"),
         ("--to c -o x --name math", "there is a header math.h already"),
         ("--to image -o x --learn", "leave --name and --learn out"),
+        ("--to image -o m.safetensors", "m.safetensors is the model itself"),
         ("--to arduino -o data.csv", "cannot write data.csv: "),
     ],
 )

@@ -93,7 +93,11 @@ def test_two_exports_go_into_one_program(standard: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("flags", "said"),
-    [(["-ffast-math"], "it changes the bits"), (["-m32", "-mno-sse", "-mfpmath=387"], "more than 32 bits")],
+    [
+        (["-ffast-math"], "it changes the bits"),
+        (["-funsafe-math-optimizations"], "it changes the bits"),
+        (["-m32", "-mno-sse", "-mfpmath=387"], "more than 32 bits"),
+    ],
 )
 def test_what_would_change_the_bits_does_not_compile(flags: list[str], said: str, tmp_path: Path) -> None:
     source = write_c(design("bare"), tmp_path)

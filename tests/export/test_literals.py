@@ -113,7 +113,12 @@ def test_what_becomes_of_a_name(text: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("模型", "no name for C can be made of"), ("a" * 41, "40 are possible"), ("String", "there is a header string.h")],
+    [
+        ("模型", "no name for C can be made of"),
+        ("a" * 41, "40 are possible"),
+        ("String", "there is a header string.h"),
+        ("uint32", "C has a type uint32_t"),
+    ],
 )
 def test_which_names_are_refused(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
