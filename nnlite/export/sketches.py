@@ -35,6 +35,36 @@ void loop() {{
 """
 
 
+#: longest silence within a sample
+_TIMEOUT_MS = 10_000
+_READING = f"""\
+// Whether a sample has begun: the end of the line before is none.
+static bool has_begun() {{
+  while (Serial.available() > 0 && Serial.peek() <= ' ') {{
+    Serial.read();
+  }}
+  return Serial.available() > 0;
+}}
+
+// The next number of the line. False when none came in time, or one that is not finite.
+static bool next_number(float *number) {{
+  const unsigned long start = millis();
+  *number = Serial.parseFloat();
+  return millis() - start < {_TIMEOUT_MS}ul && *number - *number == 0.0f;
+}}
+
+static bool next_numbers(float *numbers, uint16_t count) {{
+  for (uint16_t i = 0; i < count; i++) {{
+    if (!next_number(numbers + i)) {{
+      Serial.println("a number is missing or too large: the sample is dropped");
+      return false;
+    }}
+  }}
+  return true;
+}}
+"""
+
+
 def _serial(design: Design) -> str:
     return f"""\
 // Reads samples from the serial line, {design.net.sizes[0]} numbers each, and prints the network's outputs.
@@ -42,18 +72,16 @@ def _serial(design: Design) -> str:
 
 static {design.name}_t net;
 
+{_READING}
 void setup() {{
   Serial.begin(115200);
-  Serial.setTimeout(10000);
+  Serial.setTimeout({_TIMEOUT_MS});
 }}
 
 void loop() {{
   float x[{design.macro}_INPUTS];
-  if (Serial.available() == 0) {{
+  if (!has_begun() || !next_numbers(x, {design.macro}_INPUTS)) {{
     return;
-  }}
-  for (uint16_t i = 0; i < {design.macro}_INPUTS; i++) {{
-    x[i] = Serial.parseFloat();
   }}
   const float *outputs = {design.name}_logits(&net, x);
   for (uint16_t j = 0; outputs != 0 && j < {design.macro}_OUTPUTS; j++) {{
@@ -68,13 +96,24 @@ void loop() {{
 def _learning(design: Design) -> str:
     macro, name = design.macro, design.name
     if design.net.output == "softmax":
-        what, read = "the number of its class", "  const uint32_t truth = (uint32_t)Serial.parseInt();\n"
+        what = "the number of its class"
+        read = f"""\
+  float label;
+  if (!next_numbers(&label, 1)) {{
+    return;
+  }}
+  const uint32_t truth = label >= 0.0f && label < {macro}_OUTPUTS ? (uint32_t)label : {macro}_OUTPUTS;
+  if (truth == {macro}_OUTPUTS) {{
+    Serial.println("there is no such class: the sample is dropped");
+    return;
+  }}
+"""
     else:
         what = f"the {design.outputs} values that it should give"
         read = f"""\
   float truth[{macro}_OUTPUTS];
-  for (uint16_t j = 0; j < {macro}_OUTPUTS; j++) {{
-    truth[j] = Serial.parseFloat();
+  if (!next_numbers(truth, {macro}_OUTPUTS)) {{
+    return;
   }}
 """
     return f"""\
@@ -83,23 +122,22 @@ def _learning(design: Design) -> str:
 
 static {name}_t net;
 
+{_READING}
 void setup() {{
   Serial.begin(115200);
-  Serial.setTimeout(10000);
+  Serial.setTimeout({_TIMEOUT_MS});
   {name}_begin(&net);
 }}
 
 void loop() {{
   float x[{macro}_INPUTS];
   float loss = 0.0f;
-  if (Serial.available() == 0) {{
+  if (!has_begun() || !next_numbers(x, {macro}_INPUTS)) {{
     return;
   }}
-  for (uint16_t i = 0; i < {macro}_INPUTS; i++) {{
-    x[i] = Serial.parseFloat();
-  }}
-{read}  if (!{name}_learn(&net, x, truth, 0.01f, &loss)) {{
-    Serial.println("refused: the network is as it was exported again");
+{read}  // What came is a sample, so a refusal means that the step was too long: some parameter is not finite any more.
+  if (!{name}_learn(&net, x, truth, 0.01f, &loss)) {{
+    Serial.println("learning diverged: the network is as it was exported again");
     {name}_begin(&net);
   }} else {{
     Serial.println(loss, 6);

@@ -9,11 +9,14 @@
 void setup(void);
 void loop(void);
 void delay(unsigned long milliseconds);
+unsigned long millis(void);
 
 struct Line {
     void begin(unsigned long baud);
     void setTimeout(unsigned long milliseconds);
     int available(void);
+    int peek(void);
+    int read(void);
     float parseFloat(void);
     long parseInt(void);
     void print(char letter);
