@@ -146,7 +146,7 @@ def firmware(
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="hex or arduino.")] = "hex",
     quiet: QuietOption = False,
 ) -> None:
-    """Write a board's firmware: prebuilt, as Intel HEX, or as a sketch for the Arduino IDE.
+    """Write a board's firmware, as Intel HEX or an Arduino sketch.
 
     A sketch goes through the bootloader of an Arduino, which a .hex would replace. Its slots and its RAM are smaller
     than those that `plan` counts with; the board says in `info` what it has, and refuses what does not fit.

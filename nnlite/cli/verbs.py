@@ -29,7 +29,7 @@ VERBS = {
     "boards": Verb("plan_verbs", "The boards that have a profile, and their limits."),
     "plan": Verb("plan_verbs", "Does a network fit a board, byte by byte."),
     "export": Verb("export_verb", "Write a model as C, as a library, or as bytes of flash."),
-    "firmware": Verb("plan_verbs", "Write a board's prebuilt firmware as Intel HEX."),
+    "firmware": Verb("plan_verbs", "Write a board's firmware, as Intel HEX or an Arduino sketch."),
     "sim": Verb("sim_verbs", "A simulated board behind a serial port that any program can open."),
     "ports": Verb("port_verbs", "Which ports there are, and what stands behind each."),
     "info": Verb("board_verbs", "What board it is, and what it holds."),
