@@ -204,7 +204,7 @@ class Client:
             before = transfer.received
             self._read_gap(region, gap, transfer, progress)
             attempts = 0 if transfer.received > before else attempts + 1
-            if attempts == _PATIENT_ATTEMPTS:
+            if attempts == _PATIENT_ATTEMPTS and self._rate != BAUD:
                 self._fall_back()
         self._lower_rate()
         return transfer.data
@@ -440,7 +440,7 @@ class Client:
     def _pause(self, seconds: float) -> None:
         deadline = self._clock() + seconds
         while self._clock() < deadline:
-            self._early += self._receive(0)
+            self._early = self._receive(0)  # which gives out what came in early before
 
     def _write(self, data: bytes) -> None:
         try:
