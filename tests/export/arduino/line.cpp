@@ -1,5 +1,5 @@
-/* An Arduino core whose serial line is a text: what the sketch reads of it, and what it prints. A call that waits for what
-   does not come lets its time pass. One argument: the text. */
+/* An Arduino core whose serial line is a text: what the sketch reads of it, and what it prints. A call that waits for
+   what does not come lets its time pass. One argument: the text. */
 #include <cctype>
 #include <cstdio>
 #include <cstdlib>
@@ -11,14 +11,34 @@ static const char *rest;
 static unsigned long now, patience = 1000;
 Line Serial;
 
-unsigned long millis(void) { return now; }
-void delay(unsigned long milliseconds) { now += milliseconds; }
+unsigned long millis(void)
+{
+    return now;
+}
+void delay(unsigned long milliseconds)
+{
+    now += milliseconds;
+}
 
-void Line::begin(unsigned long) {}
-void Line::setTimeout(unsigned long milliseconds) { patience = milliseconds; }
-int Line::available(void) { return (int)std::strlen(rest); }
-int Line::peek(void) { return *rest != 0 ? *rest : -1; }
-int Line::read(void) { return *rest != 0 ? *rest++ : -1; }
+void Line::begin(unsigned long)
+{
+}
+void Line::setTimeout(unsigned long milliseconds)
+{
+    patience = milliseconds;
+}
+int Line::available(void)
+{
+    return (int)std::strlen(rest);
+}
+int Line::peek(void)
+{
+    return *rest != 0 ? *rest : -1;
+}
+int Line::read(void)
+{
+    return *rest != 0 ? *rest++ : -1;
+}
 
 float Line::parseFloat(void)
 {
@@ -35,12 +55,30 @@ float Line::parseFloat(void)
     return value;
 }
 
-void Line::print(char letter) { std::putchar(letter); }
-void Line::print(double value, int digits) { std::printf("%.*f", digits, value); }
-void Line::println(void) { std::puts(""); }
-void Line::println(const char *text) { std::puts(text); }
-void Line::println(long value) { std::printf("%ld\n", value); }
-void Line::println(double value, int digits) { std::printf("%.*f\n", digits, value); }
+void Line::print(char letter)
+{
+    std::putchar(letter);
+}
+void Line::print(double value, int digits)
+{
+    std::printf("%.*f", digits, value);
+}
+void Line::println(void)
+{
+    std::puts("");
+}
+void Line::println(const char *text)
+{
+    std::puts(text);
+}
+void Line::println(long value)
+{
+    std::printf("%ld\n", value);
+}
+void Line::println(double value, int digits)
+{
+    std::printf("%.*f\n", digits, value);
+}
 
 int main(int, char **arguments)
 {
