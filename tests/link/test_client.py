@@ -204,6 +204,15 @@ def test_pieces_that_are_missing_are_asked_for_again() -> None:
     assert client.statistics.retransmissions == 2
 
 
+def test_a_read_that_stays_silent_at_the_rate_of_hello_waits_for_no_fall_back() -> None:
+    client, port = connected(lambda _: b"")
+    start = port.now
+    with pytest.raises(errors.DeviceTimeoutError, match="fell silent during READ"):
+        client.read(Region.IMAGE, 0, 4)
+    assert len(port.written) == 5
+    assert port.now - start < 5 * 0.6, "half a second each and the line, nothing else"
+
+
 def test_reading_nothing_sends_nothing() -> None:
     client, port = connected()
     assert client.read(Region.IMAGE, 100, 0) == b""
@@ -225,6 +234,25 @@ def test_a_device_that_never_takes_a_block_is_given_up() -> None:
     with pytest.raises(errors.DeviceTimeoutError, match="FLASH_DATA"):
         client.flash(bytes(1000), bytes(32))
     assert len(port.written) == 2 + 20 * 2
+
+
+def test_an_answer_that_comes_in_between_two_pieces_of_a_frame_is_heard() -> None:
+    """The third asking goes out gently, in pieces; the answer to the first one comes in behind the first piece."""
+    client, port = connected(lambda _: b"")
+    payload = bytes(range(client.echo_bytes))
+    late = iter(["third asking"])
+    write = port.write
+
+    def answering(data: bytes) -> int:
+        if len(port.written) == 2 and next(late, None):
+            request = decoded(port)[0]
+            port.incoming += ok(request, request.payload)
+        return write(data)
+
+    port.write = answering  # type: ignore[method-assign]
+    assert client.echo(payload) == payload
+    assert client.statistics.retransmissions == 2, "asked a fourth time for what had come in"
+    assert len(port.written) == 4, "two whole frames, and the third in two pieces"
 
 
 @pytest.mark.parametrize("method", ["read", "write"])
