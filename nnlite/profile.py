@@ -1,4 +1,4 @@
-"""A board's limits, read from a TOML file that names the source of every number.
+"""A board's limits, read from TOML files that name the source of every number.
 
 Also tells where the board's prebuilt firmware lies. Whether a network fits is the
 planner's business. How to write one's own is in docs/PROFILES.md.
@@ -10,19 +10,27 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-from nnlite.errors import IncompatibleError, PathError, UsageError
-from nnlite.files import check_path
+from nnlite.errors import IncompatibleError, UsageError
+from nnlite.profile_file import EXTENDS, Field, ProfileTexts, profile_names, read_profile
 
 __all__ = ["FirmwareLimits", "FirmwareMetadata", "Profile", "Symbol", "profile_names"]
 
 _Count = Annotated[int, msgspec.Meta(ge=1, lt=2**32)]
+_Waits = Annotated[int, msgspec.Meta(ge=0, le=255)]
 _Address = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 _Pin = Annotated[int, msgspec.Meta(ge=0, le=63)]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
+_Status = Literal["proven", "datasheet only"]
+_Core = Literal["avr8", "cortex-m0", "cortex-m0+", "cortex-m4f"]
+_Endianness = Literal["little", "big"]
+_Format = Literal["float32", "float16", "int8"]
+#: the widest layer that an image can name (FORMAT.md)
+_MAX_NODES = 65_535
+_FLOAT_BYTES = 4
 
 
 class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +65,8 @@ class FirmwareLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a firmware and its simulator need to know of a board: the table [firmware] of a profile.
 
     Lengths in bytes, times in microseconds. `flash_start` and `ram_start` are addresses; the pins are numbers as PSEL
-    takes them. docs/PROFILES.md says what each is for.
+    takes them; `flash_endurance_cycles` is how often a page may be erased, None where no source says. docs/PROFILES.md
+    says what each is for.
     """
 
     flash_start: _Address
@@ -76,6 +85,7 @@ class FirmwareLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uart_rx_pin: _Pin
     receive_buffer_bytes: _Count
     payload_bytes: _Count
+    flash_endurance_cycles: _Count | None = None
 
 
 class _OfFirmware:
@@ -103,22 +113,29 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     name, title, chip : the board's name, as `load` takes it, and what people and the maker call board and chip.
     status : "proven" when firmware exists and its figures were held against it running, else "datasheet only".
     core, fpu, clock_hz : of the CPU; whether it computes floats itself.
+    endianness : order of the bytes in a number, "little" or "big". Images are little-endian and read in place.
+    formats : in which parameters may lie in flash. Networks of this version are "float32".
     flash_bytes, ram_bytes : all that there is.
     sources : where each number comes from, by field.
+    flash_wait_states : most cycles that a fetch from flash waits for; None where no source says. A plan's cycles are
+        counted without them, and it says so.
     firmware_limits : None for a board that no firmware was written for. The numbers in it can be read from the profile
         itself (`profile.page_bytes`), which raises IncompatibleError where there are none.
     """
 
     name: _Text
     title: _Text
-    status: Literal["proven", "datasheet only"]
+    status: _Status
     chip: _Text
-    core: Literal["avr8", "cortex-m0", "cortex-m0+", "cortex-m4f"]
+    core: _Core
     fpu: bool
     clock_hz: _Count
+    endianness: _Endianness
+    formats: Annotated[tuple[_Format, ...], msgspec.Meta(min_length=1)]
     flash_bytes: _Count
     ram_bytes: _Count
     sources: dict[str, _Text]
+    flash_wait_states: _Waits | None = None
     firmware_limits: FirmwareLimits | None = msgspec.field(default=None, name="firmware")
 
     flash_start = _OfFirmware()
@@ -147,64 +164,78 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         UsageError : no bundled profile of that name, or a field that is wrong or missing.
         PathError : the file is missing or cannot be read.
         """
-        text = str(name_or_path)
-        if isinstance(name_or_path, str) and not text.endswith(".toml"):
-            if text not in profile_names():
-                raise UsageError(
-                    f"there is no board '{text}'; boards are {', '.join(profile_names())}, "
-                    "or give the path of a .toml profile"
-                )
-            content = (resources.files("nnlite") / "profiles" / f"{text}.toml").read_bytes()
-        else:
-            try:
-                content = check_path(name_or_path).read_bytes()
-            except OSError as error:
-                raise PathError(
-                    f"cannot read the profile {text}: {error.strerror}; name a file that can be read"
-                ) from error
+        texts = read_profile(name_or_path)
+        merged = texts.merged()
         try:
-            profile = msgspec.toml.decode(content, type=cls)
+            profile = msgspec.convert(merged, cls)
         except msgspec.ValidationError as error:
-            raise UsageError(f"the profile {text} is not usable: {_readable(error, cls)}") from error
-        except UnicodeDecodeError as error:
-            raise UsageError(f"the profile {text} is not a TOML file: byte {error.start} is not UTF-8 text") from error
-        except msgspec.DecodeError as error:
-            raise UsageError(f"the profile {text} is not a TOML file: {error}") from error
-        profile._check(text)
+            field, message = _readable(error, merged)
+            raise texts.error(message, field) from error
+        profile._check(texts)
+        if texts.texts[0].folder is not None and profile.name in profile_names():
+            profile._check_name(texts)
         return profile
 
-    def _check(self, where: str) -> None:
+    def _check_name(self, texts: ProfileTexts) -> None:
+        """By its name a board has its prebuilt firmware, so that another one must not bear it."""
+        bundled = Profile.load(self.name)
+        for field, name in zip(self.__struct_fields__, self.__struct_encode_fields__, strict=True):
+            if field not in ("title", "sources") and getattr(self, field) != getattr(bundled, field):
+                raise texts.error(
+                    f"name: '{self.name}' is a bundled board with another {name}; give yours another name", ("name",)
+                )
+
+    def _check(self, texts: ProfileTexts) -> None:
         if self.fpu != (self.core in _WITH_FPU):
             having = f"is true for {', '.join(_WITH_FPU)} and false for every other core"
-            raise UsageError(f"the profile {where}: fpu {having}, and core is {self.core}")
+            raise texts.error(f"fpu {having}, and core is {self.core}", ("fpu",), ("core",))
         if self.status == "proven" and self.firmware_limits is None:
-            raise UsageError(
-                f"the profile {where}: a board whose status is proven has firmware, so the table [firmware] is needed; "
-                "without it the status is 'datasheet only'"
+            raise texts.error(
+                "a board whose status is proven has firmware, so the table [firmware] is needed; "
+                "without it the status is 'datasheet only'",
+                ("status",),
             )
         if self.firmware_limits is not None:
-            self._check_firmware(where)
-        sourced = [*_SOURCED, *(_SOURCED_OF_FIRMWARE if self.firmware_limits is not None else ())]
-        missing = [n for n in sourced if n not in self.sources]
-        if missing:
-            raise UsageError(f"the profile {where} names no source for {', '.join(missing)}; add it under [sources]")
-        known = {*self.__struct_fields__, *FirmwareLimits.__struct_fields__}
-        unknown = sorted(set(self.sources) - known)
+            self._check_firmware(texts)
+        for text in texts.texts:
+            sets = (text.sets(None) & _SOURCED) | (text.sets("firmware") & _SOURCED_OF_FIRMWARE)
+            missing = sorted(sets - text.sets("sources"), key=_ORDER.index)
+            if missing:
+                anew = ", which it sets anew" if EXTENDS in text.table else ""
+                raise ProfileTexts((text,)).error(
+                    f"it names no source for {', '.join(missing)}{anew}; add it under [sources]",
+                    *((missing[0],), ("firmware", missing[0])),
+                )
+        unknown = sorted(set(self.sources) - {*_ORDER})
         if unknown:
-            raise UsageError(
-                f"the profile {where} has a source for {', '.join(unknown)}, which is no field of a profile"
+            raise texts.error(
+                f"it has a source for {', '.join(unknown)}, which is no field of a profile", ("sources", unknown[0])
             )
 
-    def _check_firmware(self, where: str) -> None:
-        if self.flash_start % self.page_bytes or self.slot_bytes < 2 * self.page_bytes:
-            raise UsageError(
-                f"the profile {where} leaves no room for two slots of at least two pages; flash_start must be a "
-                "multiple of page_bytes, and flash_bytes at least firmware_reserve_bytes and four pages"
+    def _check_firmware(self, texts: ProfileTexts) -> None:
+        def error(message: str, *names: str) -> UsageError:
+            return texts.error(message, *(("firmware", name) for name in names), *((name,) for name in names))
+
+        if self.flash_start % self.page_bytes:
+            raise error(
+                f"flash_start must be a multiple of page_bytes, {self.page_bytes:,}", "flash_start", "page_bytes"
+            )
+        if self.slot_bytes < 2 * self.page_bytes:
+            raise error(
+                f"there is no room for two slots of at least two pages: flash_bytes, {self.flash_bytes:,}, must be at "
+                f"least firmware_reserve_bytes and four pages, {self.firmware_reserve_bytes + 4 * self.page_bytes:,}",
+                *("firmware_reserve_bytes", "page_bytes", "flash_bytes"),
             )
         if self.payload_bytes * 4 > self.receive_buffer_bytes:
-            raise UsageError(f"the profile {where}: payload_bytes may be a quarter of receive_buffer_bytes at most")
+            raise error(
+                f"payload_bytes may be a quarter of receive_buffer_bytes at most, {self.receive_buffer_bytes // 4:,}",
+                *("payload_bytes", "receive_buffer_bytes"),
+            )
         if self.stack_reserve_bytes >= self.ram_bytes:
-            raise UsageError(f"the profile {where}: stack_reserve_bytes must be less than ram_bytes")
+            raise error(
+                f"stack_reserve_bytes must be less than ram_bytes, {self.ram_bytes:,}",
+                *("stack_reserve_bytes", "ram_bytes"),
+            )
 
     @property
     def slot_bytes(self) -> int:
@@ -220,6 +251,18 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     def slot_address(self, slot: int) -> int:
         """Address of the record page of slot 0 or 1."""
         return self.flash_start + self.firmware_reserve_bytes + slot * self.slot_bytes
+
+    @property
+    def flash_endurance_cycles(self) -> int | None:
+        """How often a page may be erased; None where no source says."""
+        if self.firmware_limits is None:
+            raise _no_firmware(self.name)
+        return self.firmware_limits.flash_endurance_cycles
+
+    @property
+    def largest_layer(self) -> int:
+        """Nodes of the widest layer that the firmware can run: two buffers of it fit what RAM it leaves."""
+        return min(_MAX_NODES, self.firmware.arena_bytes // (2 * _FLOAT_BYTES))
 
     @cached_property
     def _prebuilt(self) -> _Prebuilt:
@@ -259,10 +302,16 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         return msgspec.json.decode(self._prebuilt.metadata, type=FirmwareMetadata)
 
 
-#: numbers that need a source
-_SOURCED = ("clock_hz", "flash_bytes", "ram_bytes")
+#: what needs a source
+_SOURCED = {"clock_hz", "endianness", "flash_bytes", "ram_bytes", "flash_wait_states"}
 #: where flash and RAM begin is the chip family's memory map, not a limit of the board
-_SOURCED_OF_FIRMWARE = tuple(n for n in FirmwareLimits.__struct_fields__ if n not in {"flash_start", "ram_start"})
+_SOURCED_OF_FIRMWARE = {*FirmwareLimits.__struct_fields__} - {"flash_start", "ram_start"}
+#: every field, in the order of the schema
+_ORDER = (*Profile.__struct_fields__, *FirmwareLimits.__struct_fields__)
+_ALLOWED = {
+    name: get_args(choice)
+    for name, choice in {"status": _Status, "core": _Core, "endianness": _Endianness, "formats": _Format}.items()
+}
 _WITH_FPU = ("cortex-m4f",)
 _PREBUILT = resources.files("nnlite") / "firmware" / "prebuilt"
 
@@ -272,27 +321,28 @@ def _no_firmware(name: str) -> IncompatibleError:
     return IncompatibleError(f"there is no firmware for the board '{name}' yet; there is for {', '.join(there)}")
 
 
-def _readable(error: msgspec.ValidationError, profile: type[Profile]) -> str:
-    """What msgspec found, with the field first and what is allowed where msgspec keeps it to itself."""
-    message = str(error)
-    what, _, path = message.partition(" - at `$.")
-    field = path.rstrip("`")
-    if what.startswith("Invalid enum value"):
-        allowed = get_args(get_type_hints(profile)[field])
-        return f"{field} may be {', '.join(map(repr, allowed))}; {what[:1].lower()}{what[1:]}"
-    if what.startswith("Object contains unknown field"):
-        known = FirmwareLimits.__struct_fields__ if field else profile.__struct_encode_fields__
+def _readable(error: msgspec.ValidationError, merged: dict[str, Any]) -> tuple[Field, str]:
+    """Which field msgspec complains of, and what it found, the field first, with what is allowed where msgspec keeps it
+    to itself.
+    """
+    what, _, path = str(error).partition(" - at `$.")
+    what = what[:1].lower() + what[1:].replace(" | null", "")  # which TOML has not
+    field = tuple(path.rstrip("`").replace("[...]", "").partition("[")[0].split(".")) if path else ()
+    if path.endswith("[...]`"):  # msgspec does not name the key
+        field += tuple(name for name, source in merged["sources"].items() if not isinstance(source, str) or not source)[
+            :1
+        ]
+    dotted = ".".join(field)
+    if what.startswith("invalid enum value"):
+        return field, f"{dotted} may be {', '.join(map(repr, _ALLOWED[field[0]]))}; {what}"
+    if what.startswith("object contains unknown field"):
+        known = FirmwareLimits.__struct_fields__ if field else (*Profile.__struct_encode_fields__, EXTENDS)
         what = f"{what}; known are {', '.join(known)}"
-    return f"{field + ': ' if field else ''}{what[:1].lower()}{what[1:]}"
+        return (*field, what.split("`")[1]), f"{dotted + ': ' if dotted else ''}{what}"
+    return field, f"{dotted + ': ' if dotted else ''}{what}"
 
 
 @dataclass(frozen=True)
 class _Prebuilt:
     hex: str
     metadata: bytes
-
-
-def profile_names() -> tuple[str, ...]:
-    """Names of the bundled profiles, sorted."""
-    folder = resources.files("nnlite") / "profiles"
-    return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")))
