@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from nnlite.datasets import Shoulder, load_shoulder
 from nnlite.device import Device
-from nnlite.errors import DoesNotFitError, IntegrityError, PathError, UsageError
+from nnlite.errors import IntegrityError, PathError, UsageError
 from nnlite.files import check_path, write_whole
 from nnlite.link.simulators import Measured, SimulatedBoard, load_simulator
 from nnlite.network import Network
@@ -119,8 +119,7 @@ def run_demo(board: str, sensors: str, person: int, out: Path, screen: Screen, s
     screen.step(f"plan it on the board: {profile.title}")
     answer = plan(net, profile, learn=True)
     screen.plan(answer)
-    if not answer.fits:
-        raise DoesNotFitError("; ".join(answer.reasons))
+    answer.require("nothing was flashed")
 
     learn, test = data.personal_split(person)
     order = np.random.Generator(np.random.PCG64(seed)).permutation(np.flatnonzero(learn))

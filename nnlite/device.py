@@ -506,8 +506,7 @@ class Device:
             last_layers=how.last_layers,
             keep=how.keep,
         )
-        if not answer.fits:
-            raise DoesNotFitError("; ".join(answer.reasons) + "; nothing was sent")
+        answer.require("nothing was sent")
 
     def _run(self, X: npt.ArrayLike, probabilities: bool, progress: Progress | None) -> tuple[Floats, Shape]:
         with self._session():

@@ -1,44 +1,52 @@
 """Does a network fit a board: flash, RAM and stack, byte by byte, before anything is sent.
 
-The sums are those of the firmware (firmware/image.c); the sizes of the firmware itself come
-from its prebuilt image. For a board that has none, image and arena are held against the datasheet's totals,
-and the plan says that it is not exact.
+What the network takes is summed in `nnlite.memory`; the sizes of the firmware itself come from its prebuilt image. For
+a board that has none, image and arena are held against the datasheet's totals, and the plan says that it is not exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 from nnlite import layout
 from nnlite.checks import check_batch_size, check_integer
-from nnlite.profile import Profile
+from nnlite.errors import DoesNotFitError
+from nnlite.link.estimate import FlashTime, flash_time
+from nnlite.memory import Learning, Need, PlannedNetwork, image_parts, inference_bytes, learning_bytes, need
+from nnlite.profile import FirmwareMetadata, Profile
 from nnlite.recipe import check_optimizer
+from nnlite.suggestions import Suggestion, suggestions
 
-__all__ = ["Learning", "Part", "Plan", "inference_bytes", "learning_bytes", "plan"]
+__all__ = [
+    "FlashTime",
+    "Learning",
+    "Part",
+    "Plan",
+    "PlannedNetwork",
+    "Suggestion",
+    "Wear",
+    "image_parts",
+    "inference_bytes",
+    "learning_bytes",
+    "plan",
+]
 
-_FLOAT_BYTES = 4
-#: optimisers that keep less
-_LIGHTER = {"adam": ("momentum", "sgd"), "momentum": ("sgd",), "sgd": ()}
-#: floats of Adam's state in front of its two moments (kernels/step.py)
-_ADAM_POWERS = 2
-
-
-class PlannedNetwork(Protocol):
-    """What a plan needs to know of a network; `nnlite.Network` has it."""
-
-    @property
-    def sizes(self) -> tuple[int, ...]: ...
-    @property
-    def output(self) -> str: ...
-    @property
-    def mean(self) -> npt.NDArray[np.float32] | None: ...
-    @property
-    def labels(self) -> tuple[str | int, ...] | None: ...
+#: in which a network's parameters lie in its image
+_FORMAT = "float32"
+_BYTE_ORDER = "little"
+#: the firmware's static memory by purpose: its objects, by the names that the linker has; what is left is "other"
+_STATIC = {
+    "receive buffer": ("receiving",),
+    "frame buffers": ("link", "reply", "sending"),
+    "context": ("device",),
+    "code that runs in RAM": ("ram_code",),
+}
+#: listed although they take nothing: whoever looks for them is to find them
+_TOLD_AT_ZERO = ("gradients dW",)
+#: a checkpoint goes into the slot that does not serve, so that each slot is written at every second one
+_SLOTS = 2
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,30 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Wear:
+    """What a checkpoint, the commit of a flash or of learning, takes of the flash's endurance.
+
+    Attributes
+    ----------
+    pages : that it erases, once each: the record's and at most all of the image's.
+    endurance_cycles : how often a page may be erased.
+    """
+
+    pages: int
+    endurance_cycles: int
+
+    @property
+    def checkpoints(self) -> int:
+        """How many there may be before a page has been erased that often."""
+        return _SLOTS * self.endurance_cycles
+
+    @property
+    def share(self) -> float:
+        """Of the endurance, used by one checkpoint, 0 to 1."""
+        return 1 / self.checkpoints
+
+
+@dataclass(frozen=True)
 class Plan:
     """The answer to "does it fit".
 
@@ -73,6 +105,9 @@ class Plan:
     reasons : what does not fit and by how much, or why that is not known; empty when everything fits.
     fits : whether the network can be flashed, and trained when that was asked for. None where a board without firmware
         has more bytes than image and arena take: whether the rest is enough is not known.
+    flash_time : estimate of how long it takes to flash; None without firmware.
+    wear : of a checkpoint; None without firmware, or where no source says how much the flash endures.
+    flash_wait_states : the profile's.
     """
 
     board: str
@@ -83,6 +118,10 @@ class Plan:
     limits: dict[str, int]
     reasons: tuple[str, ...]
     fits: bool | None
+    flash_time: FlashTime | None = None
+    wear: Wear | None = None
+    flash_wait_states: int | None = None
+    suggested: tuple[Suggestion, ...] = ()
 
     @property
     def flash_bytes(self) -> int:
@@ -102,6 +141,26 @@ class Plan:
     def _sum(self, memory: str) -> int:
         return sum(part.bytes for part in self.parts if part.memory == memory)
 
+    def suggest(self) -> tuple[Suggestion, ...]:
+        """Settings and networks that fit, the nearest first. Empty where the plan fits or nothing does, and for a board
+        without firmware, of which no plan can say that it fits.
+        """
+        return self.suggested
+
+    def require(self, otherwise: str) -> None:
+        """Go on only with what surely fits.
+
+        Parameters
+        ----------
+        otherwise : what has not been done then, for the message.
+
+        Raises
+        ------
+        DoesNotFitError : it does not fit, or whether it does is not known; with all reasons.
+        """
+        if not self.fits:
+            raise DoesNotFitError("; ".join([*self.reasons, otherwise]))
+
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain values, as `nnlite plan --json` prints it."""
         return {
@@ -115,75 +174,20 @@ class Plan:
             "stack_bytes": self.stack_bytes,
             "limits": self.limits,
             "reasons": list(self.reasons),
+            "suggestions": [suggestion.to_dict() for suggestion in self.suggest()],
             "parts": {m: {p.name: p.bytes for p in self.parts if p.memory == m} for m in ("flash", "ram", "stack")},
+            "estimates": self._estimates(),
         }
 
-
-def inference_bytes(sizes: Sequence[int]) -> int:
-    """Arena bytes of inference: two buffers of the widest layer (image_inference_bytes in C)."""
-    return 2 * _FLOAT_BYTES * max(sizes)
-
-
-@dataclass(frozen=True)
-class Learning:
-    """What of a learning run its memory depends on.
-
-    Attributes
-    ----------
-    batch_size : samples of a step.
-    optimizer : "sgd", "momentum" or "adam".
-    last_layers : how many layers are trained, counted from the output; None for all.
-    keep : whether the best parameters so far are set aside, as early stopping does.
-    """
-
-    batch_size: int = 1
-    optimizer: str = "sgd"
-    last_layers: int | None = None
-    keep: bool = False
-
-    @property
-    def description(self) -> str:
-        """For a message."""
-        what = {None: "learning", 1: "learning in the last layer"}.get(
-            self.last_layers, f"learning in the last {self.last_layers} layers"
-        )
-        best = ", the best parameters set aside," if self.keep else ""
-        return f"{what} by {self.optimizer}{best} with batches of {self.batch_size}"
-
-
-def learning_bytes(sizes: Sequence[int], output: str, learning: Learning) -> dict[str, int]:
-    """Arena bytes of learning by purpose (image_learning_bytes in C).
-
-    The trained layers' parameters are copied; inputs, activations X and dA are kept for each sample of a batch.
-    """
-    layers = len(sizes) - 1
-    frozen = 0 if learning.last_layers is None else layers - learning.last_layers
-    trained = sizes[frozen:]
-    count = layout.parameter_count(trained)
-    state = {"sgd": 0, "momentum": count, "adam": _ADAM_POWERS + 2 * count}[learning.optimizer]
-    batch = learning.batch_size
-    floats = {
-        "parameters": count,
-        "parameters set aside": count if learning.keep else 0,
-        f"state of {learning.optimizer}": state,
-        "inputs": batch * trained[0],
-        "activations X": batch * sum(trained[1:]),
-        "gradients dA": batch * sum(trained[1:]),
-        "targets": 0 if output == "softmax" else sizes[-1],
-        "frozen layers": 2 * max(sizes[: frozen + 1]) if frozen else 0,
-    }
-    return {name: _FLOAT_BYTES * number for name, number in floats.items()}
-
-
-def image_parts(net: PlannedNetwork) -> dict[str, int]:
-    """Bytes of the image by purpose (docs/FORMAT.md)."""
-    inputs = net.sizes[0]
-    return {
-        "image header": layout.image_header_bytes(len(net.sizes) - 1),
-        "standardiser": 0 if net.mean is None else 2 * _FLOAT_BYTES * inputs,
-        "parameters": _FLOAT_BYTES * layout.parameter_count(net.sizes),
-        "labels": -(-len(layout.encode_metadata(net.labels)) // 4) * 4,
-    }
+    def _estimates(self) -> dict[str, Any]:
+        time, wear = self.flash_time, self.wear
+        return {
+            "flash_seconds": None if time is None else time.seconds,
+            "flash_baud": None if time is None else time.baud,
+            "checkpoint_pages": None if wear is None else wear.pages,
+            "checkpoint_wear": None if wear is None else wear.share,
+            "flash_wait_states": self.flash_wait_states,
+        }
 
 
 def plan(
@@ -214,77 +218,98 @@ def plan(
     layers = len(net.sizes) - 1
     if last_layers is not None:
         last_layers = check_integer("the last layers to train", last_layers, 1, layers)
-    learning = Learning(check_batch_size(batch_size), check_optimizer(optimizer), last_layers, keep)
-    need = _need(net, learn, learning)
-    return _exact_plan(net, profile, need) if profile.has_firmware else _least_plan(profile, need)
-
-
-@dataclass(frozen=True)
-class _Need:
-    """What a network takes on any board: bytes of the image and of the arena, by purpose."""
-
-    learn: bool
-    learning: Learning
-    image: dict[str, int]
-    arena: dict[str, int]
-    doing: str
-
-    @property
-    def image_bytes(self) -> int:
-        return sum(self.image.values())
-
-    @property
-    def arena_bytes(self) -> int:
-        return sum(self.arena.values())
+    how = Learning(check_batch_size(batch_size), check_optimizer(optimizer), last_layers, keep)
+    learning = how if learn else None
+    needed = need(net, learning)
+    return _exact_plan(net, profile, learning, needed) if profile.has_firmware else _least_plan(profile, learn, needed)
 
 
 def _parts(memory: str, shares: dict[str, int]) -> list[Part]:
-    return [Part(memory, name, size) for name, size in shares.items() if size]
+    return [Part(memory, name, size) for name, size in shares.items() if size or name in _TOLD_AT_ZERO]
 
 
-def _need(net: PlannedNetwork, learn: bool, learning: Learning) -> _Need:
-    running = inference_bytes(net.sizes)
-    arena = learning_bytes(net.sizes, net.output, learning)
-    if learn and sum(arena.values()) > running:
-        return _Need(learn, learning, image_parts(net), arena, learning.description)
-    return _Need(learn, learning, image_parts(net), {"two buffers of the widest layer": running}, "running it")
+def _static_parts(firmware: FirmwareMetadata) -> dict[str, int]:
+    """The firmware's .data and .bss by purpose."""
+    shares = {
+        name: sum(firmware.symbols[symbol].size for symbol in symbols if symbol in firmware.symbols)
+        for name, symbols in _STATIC.items()
+    }
+    return {**shares, "other static data": firmware.static_bytes - sum(shares.values())}
 
 
-def _exact_plan(net: PlannedNetwork, profile: Profile, need: _Need) -> Plan:
+def _foreign(profile: Profile) -> list[str]:
+    """What keeps a board from reading a network's numbers at all."""
+    reasons = []
+    if _FORMAT not in profile.formats:
+        reasons.append(
+            f"format: the network's parameters are {_FORMAT}, {profile.name} takes {', '.join(profile.formats)}"
+        )
+    if profile.endianness != _BYTE_ORDER:
+        reasons.append(
+            f"byte order: a network lies in flash {_BYTE_ORDER}-endian and is read in place, {profile.name} is "
+            f"{profile.endianness}-endian"
+        )
+    return reasons
+
+
+def _too_much(profile: Profile, needed: Need) -> list[str]:
+    """What of a board with firmware is not enough, and by how much."""
+    reasons = []
+    if needed.image_bytes > profile.slot_image_bytes:
+        over = needed.image_bytes - profile.slot_image_bytes
+        reasons.append(
+            f"flash: the image takes {needed.image_bytes:,} bytes, a slot of {profile.name} holds "
+            f"{profile.slot_image_bytes:,}: {over:,} too many"
+        )
+    arena_bytes = profile.firmware.arena_bytes
+    if needed.arena_bytes > arena_bytes:
+        reasons.append(
+            f"RAM: {needed.doing} takes {needed.arena_bytes:,} bytes, {profile.name} has {arena_bytes:,} left "
+            f"beside its firmware: {needed.arena_bytes - arena_bytes:,} too many"
+        )
+    return reasons
+
+
+def _suggestions(net: PlannedNetwork, profile: Profile, learning: Learning | None) -> tuple[Suggestion, ...]:
+    def fits(sizes: tuple[int, ...], way: Learning | None) -> bool:
+        other = SimpleNamespace(sizes=sizes, output=net.output, mean=net.mean, labels=net.labels)
+        return not _too_much(profile, need(other, way))
+
+    return suggestions(tuple(net.sizes), learning, fits)
+
+
+def _exact_plan(net: PlannedNetwork, profile: Profile, learning: Learning | None, needed: Need) -> Plan:
     """Every byte, beside the firmware that there is."""
     firmware = profile.firmware
     slot_pages = profile.slot_image_bytes // profile.page_bytes
-    journal = layout.journal_bytes(slot_pages, -(-need.image_bytes // profile.page_bytes))
-    parts = [
-        Part("flash", "firmware", firmware.flash_bytes),
-        Part("flash", "slot record", layout.RECORD_BYTES),
-        Part("flash", "slot journal", journal),
-    ]
-    parts += _parts("flash", need.image)
-    parts += [Part("ram", "firmware", firmware.static_bytes), *_parts("ram", need.arena)]
-    parts += [Part("stack", "deepest call", firmware.stack_bytes)]
-
-    reasons = []
-    if need.image_bytes > profile.slot_image_bytes:
-        over = need.image_bytes - profile.slot_image_bytes
-        reasons.append(
-            f"flash: the image takes {need.image_bytes:,} bytes, a slot of {profile.name} holds "
-            f"{profile.slot_image_bytes:,}: {over:,} too many"
-        )
-    if need.arena_bytes > firmware.arena_bytes:
-        over = need.arena_bytes - firmware.arena_bytes
-        reasons.append(
-            f"RAM: {need.doing} takes {need.arena_bytes:,} bytes, {profile.name} has {firmware.arena_bytes:,} left "
-            f"beside its firmware: {over:,} too many"
-        )
-    if reasons:
-        reasons.append(_advice(net, profile, need.learn, need.learning))
+    image_pages = -(-needed.image_bytes // profile.page_bytes)
+    reasons = _foreign(profile)
+    suggested: tuple[Suggestion, ...] = ()
+    if not reasons:
+        reasons = _too_much(profile, needed)
+        if reasons:
+            suggested = _suggestions(net, profile, learning)
+            reasons.append(
+                f"what would fit: {suggested[0].description}"
+                if suggested
+                else "no network with these inputs and outputs fits this board; fewer inputs or a larger board are "
+                "needed"
+            )
+    endurance = profile.flash_endurance_cycles
     return Plan(
         board=profile.name,
         status=profile.status,
         exact=True,
-        learn=need.learn,
-        parts=tuple(parts),
+        learn=learning is not None,
+        parts=(
+            Part("flash", "code", firmware.flash_bytes),
+            Part("flash", "slot record", layout.RECORD_BYTES),
+            Part("flash", "slot journal", layout.journal_bytes(slot_pages, image_pages)),
+            *_parts("flash", needed.image),
+            *_parts("ram", _static_parts(firmware)),
+            *_parts("ram", needed.arena),
+            Part("stack", "deepest call", firmware.stack_bytes),
+        ),
         limits={
             "flash": firmware.flash_bytes
             + layout.RECORD_BYTES
@@ -295,15 +320,19 @@ def _exact_plan(net: PlannedNetwork, profile: Profile, need: _Need) -> Plan:
         },
         reasons=tuple(reasons),
         fits=not reasons,
+        flash_time=flash_time(needed.image_bytes, profile),
+        wear=None if endurance is None else Wear(1 + image_pages, endurance),
+        flash_wait_states=profile.flash_wait_states,
+        suggested=suggested,
     )
 
 
-def _least_plan(profile: Profile, need: _Need) -> Plan:
+def _least_plan(profile: Profile, learn: bool, needed: Need) -> Plan:
     """The least that is needed, against all that the board has: there is no firmware whose share could be counted."""
-    reasons = []
+    reasons = _foreign(profile)
     for memory, doing, taken, there in (
-        ("flash", "the image", need.image_bytes, profile.flash_bytes),
-        ("RAM", need.doing, need.arena_bytes, profile.ram_bytes),
+        ("flash", "the image", needed.image_bytes, profile.flash_bytes),
+        ("RAM", needed.doing, needed.arena_bytes, profile.ram_bytes),
     ):
         if taken > there:
             over = taken - there
@@ -320,56 +349,10 @@ def _least_plan(profile: Profile, need: _Need) -> Plan:
         board=profile.name,
         status=profile.status,
         exact=False,
-        learn=need.learn,
-        parts=(*_parts("flash", need.image), *_parts("ram", need.arena)),
+        learn=learn,
+        parts=(*_parts("flash", needed.image), *_parts("ram", needed.arena)),
         limits={"flash": profile.flash_bytes, "ram": profile.ram_bytes},
         reasons=tuple(reasons),
         fits=fits,
+        flash_wait_states=profile.flash_wait_states,
     )
-
-
-def _fits(net: PlannedNetwork, sizes: tuple[int, ...], profile: Profile, learn: bool, learning: Learning) -> bool:
-    fixed = sum(image_parts(net).values()) - _FLOAT_BYTES * layout.parameter_count(net.sizes)
-    image = fixed + _FLOAT_BYTES * layout.parameter_count(sizes)
-    arena = inference_bytes(sizes)
-    if learn:
-        arena = max(arena, sum(learning_bytes(sizes, net.output, learning).values()))
-    return image <= profile.slot_image_bytes and arena <= profile.firmware.arena_bytes
-
-
-def _lighter(learning: Learning, layers: int) -> Iterator[Learning]:
-    """The same with one thing less: first what is easiest to do without."""
-    if learning.keep:
-        yield replace(learning, keep=False)
-    for optimizer in _LIGHTER[learning.optimizer]:
-        yield replace(learning, optimizer=optimizer)
-    for last in range((learning.last_layers or layers) - 1, 0, -1):
-        yield replace(learning, last_layers=last)
-
-
-def _advice(net: PlannedNetwork, profile: Profile, learn: bool, learning: Learning) -> str:
-    """What would fit: a smaller batch, no early stopping, another optimiser or fewer layers if one is enough, else the
-    largest hidden layers in the same proportions.
-    """
-    single = replace(learning, batch_size=1)
-    if learn:
-        if learning.batch_size > 1 and _fits(net, net.sizes, profile, learn, single):
-            low, high = 1, learning.batch_size
-            while high - low > 1:
-                middle = (low + high) // 2
-                fits = _fits(net, net.sizes, profile, learn, replace(learning, batch_size=middle))
-                low, high = (middle, high) if fits else (low, middle)
-            return f"what would fit: batches of {low}"
-        for lighter in _lighter(single, len(net.sizes) - 1):
-            if _fits(net, net.sizes, profile, learn, lighter):
-                return f"what would fit: {lighter.description}"
-    inputs, *hidden, outputs = net.sizes
-
-    def shrunk(thousandths: int) -> tuple[int, ...]:
-        return (inputs, *(max(1, h * thousandths // 1000) for h in hidden), outputs)
-
-    fitting = [t for t in range(1, 1000) if _fits(net, shrunk(t), profile, learn, single)] if hidden else []
-    if fitting:
-        with_batch = " with batches of 1" if learn else ""
-        return f"what would fit: {'-'.join(map(str, shrunk(fitting[-1])))}{with_batch}"
-    return "no network with these inputs and outputs fits this board; fewer inputs or a larger board are needed"

@@ -17,6 +17,8 @@ from nnlite import layout
 from nnlite.checks import check_integer
 from nnlite.errors import DataError, DivergedError, UsageError
 from nnlite.network import Floats, Network, as_samples, check_network
+from nnlite.planner import plan
+from nnlite.profile import Profile
 from nnlite.recipe import Recipe, check_recipe
 from nnlite.targets import encode_truth, new_labels, sample_weights
 
@@ -124,6 +126,7 @@ def train(
     sample_weight: npt.ArrayLike | None = None,
     class_weight: Mapping[Any, float] | str | None = None,
     patience: int | None = None,
+    profile: Profile | None = None,
 ) -> History:
     """Train a network in place.
 
@@ -150,10 +153,12 @@ def train(
     sample_weight : (samples,), multiplies each sample's loss and gradient.
     class_weight : the same by label, or "balanced".
     patience : stop after so many epochs without a lower validation loss; the best epoch's parameters are kept.
+    profile : of the board that the network is for: what could never be flashed there is not trained.
 
     Raises
     ------
     UsageError : an argument out of its range.
+    DoesNotFitError : the network does not fit the board of `profile`, or, for one without firmware, nobody knows.
     IncompatibleError : another library has changed how this thread computes.
     DataError : data that cannot be used, with row and column; the message says so if it is the validation data.
     DivergedError : a value that is not finite, with its layer. The network is then as it was before the call, as with
@@ -188,6 +193,8 @@ def train(
     classes, targets = encode_truth(y, work.output, work.labels, net.sizes[-1], samples.shape[0])
     weights = sample_weights(sample_weight, class_weight, classes, work.labels, samples.shape[0])
     held_out = None if validation is None else encode_validation(work, validation)
+    if profile is not None:
+        plan(work, profile).require("nothing was trained")
 
     run = _Run(work, how, frozen, samples, classes, targets, weights)
     order = np.arange(samples.shape[0])

@@ -144,7 +144,7 @@ def test_the_table_of_messages_is_read() -> None:
     assert len(ROWS) == 12
 
 
-@pytest.mark.parametrize("name", ["PROFILES", "HARDWARE", "TUTORIAL", "TEACHING", "TESTING"])
+@pytest.mark.parametrize("name", ["PROFILES", "PLAN", "HARDWARE", "TUTORIAL", "TEACHING", "TESTING"])
 def test_links_lead_somewhere(name: str) -> None:
     page = ROOT / "docs" / f"{name}.md"
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):

@@ -17,6 +17,7 @@ from nnlite.errors import IntegrityError, UsageError
 from nnlite.image import encode_image, image_digest
 from nnlite.layout import parameter_count
 from nnlite.link.client import Client
+from nnlite.link.estimate import LATENCY_SECONDS
 from nnlite.link.monitor import Piece, Tap
 from nnlite.link.port import open_port
 from nnlite.link.simulators import SimulatedBoard, load_simulator
@@ -26,8 +27,6 @@ from nnlite.profile import Profile
 
 __all__ = ["LATENCY_SECONDS", "Delta", "Use", "measure_delta", "measure_use", "rates"]
 
-#: each way: what a USB bridge with its default timer of 16 ms takes
-LATENCY_SECONDS = 0.016
 _BITS_PER_BYTE = 10
 _BITS_PER_WORD = 4 * _BITS_PER_BYTE
 #: of the largest network that fits: inputs and outputs

@@ -41,7 +41,7 @@ class _Screen:
         note(f"      epoch {number:>{len(str(total))}}/{total}  loss {epoch.loss:.4f}{accuracy}", self._quiet)
 
     def plan(self, answer: Plan) -> None:
-        from nnlite.cli.plan_verbs import plan_table
+        from nnlite.cli.plan_view import plan_table
 
         if self._tables:
             print(plan_table(answer), flush=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nnlite.cli import plan_view
 from nnlite.cli.recipe_options import LastLayersOption, OptimizerOption
 from nnlite.cli.screen import JsonOption, QuietOption, note, print_json, sizes_of
 from nnlite.errors import DoesNotFitError, UsageError
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from nnlite.planner import Plan
     from nnlite.profile import Profile
 
-__all__ = ["boards", "firmware", "plan", "plan_table"]
+__all__ = ["boards", "firmware", "plan"]
 
 BoardOption = Annotated[str, typer.Option("--board", help="A board's name, or the path of a profile.")]
 
@@ -25,8 +27,8 @@ def boards(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """The boards that have a profile, and their limits.
 
     Where there is firmware, sizes are what it leaves for models: of flash, the largest model a slot holds (there are
-    two); of RAM, what a network has for its work. "proven" boards are those whose figures were held against the running
-    firmware; "datasheet only" ones have none yet.
+    two); of RAM, what a network has for its work, and the widest layer that runs in it, inputs included. "proven"
+    boards are those whose figures were held against the running firmware; "datasheet only" ones have none yet.
 
     \b
     Examples:
@@ -46,6 +48,7 @@ def boards(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
             memory = f"in all: flash {row['chip_flash_bytes']:,}, RAM {row['chip_ram_bytes']:,}; no firmware yet"
         else:
             memory = f"for models: flash {row['flash_bytes']:,}, RAM {row['ram_bytes']:,}"
+            memory += f"; layers of {row['largest_layer']:,} at most"
         print(f"{'':<12} bytes {memory}")
 
 
@@ -61,26 +64,11 @@ def _limits(profile: Profile) -> dict[str, Any]:
         "clock_hz": profile.clock_hz,
         "flash_bytes": profile.slot_image_bytes if there else None,
         "ram_bytes": profile.firmware.arena_bytes if there else None,
+        "largest_layer": profile.largest_layer if there else None,
         "chip_flash_bytes": profile.flash_bytes,
         "chip_ram_bytes": profile.ram_bytes,
         "status": profile.status,
     }
-
-
-def plan_table(answer: Plan) -> str:
-    """A plan as a person reads it: each byte, and how full each memory is."""
-    lines = []
-    for memory, title in (("flash", "flash"), ("ram", "RAM"), ("stack", "stack")):
-        if memory not in answer.limits:
-            continue
-        parts = [part for part in answer.parts if part.memory == memory]
-        total, limit = sum(part.bytes for part in parts), answer.limits[memory]
-        lines += [f"  {title:<6} {part.name:<32} {part.bytes:>9,}" for part in parts]
-        share = f"{100 * total / limit:.1f} %" if limit else ""
-        lines.append(f"  {title:<6} {'= together, of ' + format(limit, ',') + ' (' + share + ')':<32} {total:>9,}")
-    if not answer.exact:
-        lines.append("  not exact: these are the network's bytes alone; what a firmware would take is not known")
-    return "\n".join(lines)
 
 
 def _planned(model: Path | None, sizes: str | None, regression: bool) -> Any:
@@ -100,8 +88,12 @@ def _planned(model: Path | None, sizes: str | None, regression: bool) -> Any:
 
 
 def plan(
-    board: BoardOption,
     model: Annotated[Path | None, typer.Argument(metavar="MODEL", readable=False, help="A model file.")] = None,
+    board: Annotated[str | None, typer.Option(help="A board's name, or the path of a profile.")] = None,
+    all_boards: Annotated[
+        bool, typer.Option("--all-boards", help="Every board there is, a row each; time is that to flash, estimated.")
+    ] = False,
+    compare: Annotated[str | None, typer.Option(metavar="A,B", help="Two boards side by side.")] = None,
     sizes: Annotated[str | None, typer.Option(help="Instead of a model: inputs, hidden..., outputs.")] = None,
     learn: Annotated[bool, typer.Option("--learn", help="Plan for learning on the board as well.")] = False,
     batch_size: Annotated[int, typer.Option(help="Samples of one training step on the board.")] = 1,
@@ -114,28 +106,64 @@ def plan(
 ) -> int:
     """Does a network fit a board, byte by byte. Exit code 8 when it does not.
 
-    For a board without firmware the plan is not exact, and never says that a network fits: exit code 8 too.
+    Flash, RAM and stack are counted, every byte of them, from the network's sizes and the board's own firmware; the
+    time to flash is an estimate. What does not fit is told with the nearest settings and networks that do. For a board
+    without firmware the plan is not exact, and never says that a network fits: exit code 8 too. With --all-boards the
+    exit code is 0 when one board takes it, with --compare when both do.
 
     \b
     Examples:
       nnlite plan m.safetensors --board microbit --learn --optimizer adam
-      nnlite plan --sizes 64,32,10 --board microbit2 --json
+      nnlite plan --sizes 64,32,10 --all-boards
+      nnlite plan --sizes 64,32,10 --compare microbit,microbit2 --learn
+      nnlite plan --sizes 64,32,10 --board boards/wristband.toml --json
     """
     from nnlite.planner import plan as make_plan
-    from nnlite.profile import Profile
 
+    if (board is not None) + all_boards + (compare is not None) != 1:
+        raise UsageError("plan takes one of --board, --all-boards and --compare")
+    profiles = _profiles(board, compare)
     net = _planned(model, sizes, regression)
-    answer = make_plan(net, Profile.load(board), learn, batch_size, optimizer, last_layers, keep)
+    plans = [make_plan(net, profile, learn, batch_size, optimizer, last_layers, keep) for profile in profiles]
     if as_json:
-        print_json(answer.to_dict())
-    elif not quiet:
-        print(f"{answer.board} ({answer.status}), {'inference and learning' if learn else 'inference'}; bytes:")
-        print(plan_table(answer))
-    if not as_json:
-        print({True: "It fits.", False: "It does not fit:", None: "Whether it fits is not known:"}[answer.fits])
-        for reason in answer.reasons:
-            print(f"  {reason}")
-    return 0 if answer.fits else DoesNotFitError.exit_code
+        print_json(plans[0].to_dict() if board is not None else [answer.to_dict() for answer in plans])
+    elif board is not None:
+        _print_plan(plans[0], net.sizes, quiet)
+    else:
+        print(plan_view.boards_table(plans) if all_boards else plan_view.comparison(*plans))
+        if not quiet:
+            for answer in plans:
+                print(
+                    "\n".join(plan_view.wrapped(f"{answer.board}: {reason}", "") for reason in answer.reasons), end=""
+                )
+                print(end="\n" if answer.reasons else "")
+    enough = any if all_boards else all
+    return 0 if enough(answer.fits for answer in plans) else DoesNotFitError.exit_code
+
+
+def _profiles(board: str | None, compare: str | None) -> list[Profile]:
+    from nnlite.profile import Profile, profile_names
+
+    if compare is not None:
+        names = [name.strip() for name in compare.split(",")]
+        if len(names) != 2:
+            raise UsageError(f"--compare takes two boards such as microbit,microbit2, not '{compare}'")
+        return [Profile.load(name) for name in names]
+    return [Profile.load(name) for name in ([board] if board is not None else profile_names())]
+
+
+def _print_plan(answer: Plan, sizes: Sequence[int], quiet: bool) -> None:
+    lines = [plan_view.verdict(answer)]
+    if not quiet:
+        lines = [
+            plan_view.plan_title(answer),
+            plan_view.plan_table(answer),
+            "",
+            *(plan_view.wrapped(line, "  ") for line in plan_view.estimates(answer)),
+            *lines,
+            *plan_view.advice(answer.suggest(), sizes),
+        ]
+    print("\n".join(lines))
 
 
 def firmware(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ __all__ = [
     "JsonOption",
     "QuietOption",
     "aligned",
+    "can_print",
+    "columns",
     "note",
     "numbers",
     "one_line",
@@ -44,6 +47,20 @@ def one_line(value: Any) -> str:
 
 def _takes_unicode() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def can_print(text: str) -> bool:
+    """Whether stdout has these characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def columns(otherwise: int) -> int:
+    """How wide the terminal is that stdout goes to; `otherwise` when it goes elsewhere."""
+    return shutil.get_terminal_size((otherwise, 24)).columns if sys.stdout.isatty() else otherwise
 
 
 def note(text: str, quiet: bool) -> None:

@@ -20,7 +20,15 @@ from nnlite.link.frame import DELIMITER, Frame, FrameDecoder, encode_frame, enco
 from nnlite.link.port import Port
 from nnlite.link.protocol import Hello, LearnReply, LearnSettings, ModelReply, Page, Refusal, RunReply
 from nnlite.link.refusal import refusal_error
-from nnlite.link.timing import ATTEMPTS, BAUD, PATIENCE_SECONDS, SILENCE_SECONDS, Timing, line_seconds
+from nnlite.link.timing import (
+    ATTEMPTS,
+    BAUD,
+    PATIENCE_SECONDS,
+    SILENCE_SECONDS,
+    Timing,
+    is_worth_a_faster_rate,
+    line_seconds,
+)
 from nnlite.link.transfer import FlashTransfer, ReadTransfer, StreamFrame
 from nnlite.link.trouble import vanished
 from nnlite.link.wire import CommitFlag, LearnFlag, Message, Region, RunFlag
@@ -40,8 +48,6 @@ _PATIENT_ATTEMPTS = 2
 _PIECE_BYTES = 256
 #: how often in a row a window may be sent without the device getting on
 _STALLS = 20
-#: of line time at the rate of HELLO: below it asking for another rate takes longer than it saves
-_WORTH_SECONDS = 1.0
 _WORD_BYTES = 4
 _CREDIT_BYTES = struct.calcsize(wire.FLASH_CREDIT_REPLY)
 _MODEL_BYTES = struct.calcsize(wire.MODEL_REPLY)
@@ -300,7 +306,7 @@ class Client:
 
     def _raise_rate(self, size: int) -> None:
         """Speak faster for so many bytes, where that is worth the asking and both ends can."""
-        if self._fast_rate is None or line_seconds(size) < _WORTH_SECONDS:
+        if self._fast_rate is None or not is_worth_a_faster_rate(size):
             return
         try:
             self._request(Message.BAUD, protocol.baud_request(self._fast_rate), attempts=_PATIENT_ATTEMPTS)

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 from nnlite.link.protocol import Hello
 
-__all__ = ["ATTEMPTS", "BAUD", "PATIENCE_SECONDS", "SILENCE_SECONDS", "Timing", "line_seconds"]
+__all__ = [
+    "ATTEMPTS",
+    "BAUD",
+    "BITS_PER_BYTE",
+    "PATIENCE_SECONDS",
+    "SILENCE_SECONDS",
+    "Timing",
+    "is_worth_a_faster_rate",
+    "line_seconds",
+]
 
 #: how long an answer may take beyond the work and the line
 PATIENCE_SECONDS = 0.5
@@ -20,7 +29,9 @@ ATTEMPTS = 5
 
 #: of HELLO, 8N1
 BAUD = 115_200
-_BITS_PER_BYTE = 10
+BITS_PER_BYTE = 10
+#: of line time at the rate of HELLO: below it asking for another rate takes longer than it saves
+_WORTH_SECONDS = 1.0
 #: flash words of both chip families take 41 to 46 us; HELLO does not tell
 _PROGRAM_WORD_SECONDS = 100e-6
 #: BLAKE2s with the reading of both slots' records, per byte of image
@@ -33,7 +44,12 @@ _CYCLES_PER_ROW = 20_000
 
 def line_seconds(count: int) -> float:
     """Time that `count` bytes take on the line."""
-    return count * _BITS_PER_BYTE / BAUD
+    return count * BITS_PER_BYTE / BAUD
+
+
+def is_worth_a_faster_rate(count: int) -> bool:
+    """Whether a client asks for a higher rate before it sends so many bytes."""
+    return line_seconds(count) >= _WORTH_SECONDS
 
 
 @dataclass(frozen=True)
