@@ -110,11 +110,12 @@ class Device:
 
     def __init__(self, client: Client, port: str | None = None) -> None:
         self._client = client
-        self._lock = RLock()  # the same thread may go in again: in the `with` of a trial
+        self._lock = RLock()  # the same thread may come again, and is told so: in the `with` of a trial
         self._port = port
         self._serving: ServingModel | None = None
         self._shapes: dict[bytes, Shape] = {}  # by digest
         self._session_open = False
+        self._on_trial = False
         self._info = self._hello()
 
     @classmethod
@@ -225,11 +226,16 @@ class Device:
         Raises
         ------
         As `flash`.
+        UsageError : from any other call on this device inside the `with`, which would end the trial.
         """
         data = self._image(net)
         with self._session():
             self._send(data, trial=True)
-            yield Trial(self._client, _shape_of(net), len(data))
+            self._on_trial = True
+            try:
+                yield Trial(self._client, _shape_of(net), len(data))
+            finally:
+                self._on_trial = False
             self._info = self._hello()  # which ends it
 
     def echo(self, payload: bytes) -> bytes:
@@ -443,6 +449,8 @@ class Device:
     # ---- sessions
 
     def _hello(self) -> DeviceInfo:
+        if self._on_trial:
+            raise UsageError("a network is on trial on this device; ask the trial, or leave its 'with' first")
         self._session_open = False
         info = self._client.hello()
         slot = info.serving

@@ -10,6 +10,7 @@ import pytest
 
 from firmware_sim import Board, open_board
 from nnlite import Device, Network
+from nnlite.errors import UsageError
 
 NET = Network([4, 8, 3], seed=1)
 X = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
@@ -51,6 +52,16 @@ def test_a_trial_is_held_to_its_end(device: Device) -> None:
             np.testing.assert_array_equal(trial.run(X)[0], other.decision_function(X))
             assert not waiting.done()
         np.testing.assert_array_equal(waiting.result(), NET.decision_function(X))
+
+
+def test_what_would_end_a_trial_is_refused_inside_it(device: Device) -> None:
+    other = Network([4, 8, 3], seed=9)
+    with device.trial(other) as trial:
+        for call in (device.info, device.verify, device.pull, lambda: device.predict(X), lambda: device.flash(NET)):
+            with pytest.raises(UsageError, match="a network is on trial"):
+                call()
+        np.testing.assert_array_equal(trial.run(X)[0], other.decision_function(X))
+    np.testing.assert_array_equal(device.decision_function(X), NET.decision_function(X))
 
 
 def test_many_threads_get_what_is_theirs(device: Device) -> None:

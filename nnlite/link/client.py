@@ -9,7 +9,8 @@ import secrets
 import struct
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import serial
@@ -48,6 +49,8 @@ _PATIENT_ATTEMPTS = 2
 _PIECE_BYTES = 256
 #: how often in a row a window may be sent without the device getting on
 _STALLS = 20
+#: while a device answers what came before, its answer to the last request is waited for so much longer at most
+_BACKLOG_SECONDS = 5.0
 _WORD_BYTES = 4
 _CREDIT_BYTES = struct.calcsize(wire.FLASH_CREDIT_REPLY)
 _MODEL_BYTES = struct.calcsize(wire.MODEL_REPLY)
@@ -105,6 +108,7 @@ class Client:
         self._timing = Timing(1, 1, 0, 0, 1)
         self._payload_bytes = 0
         self._slot_pages = 0
+        self._on_trial = False  # HELLO ends a trial, and the device then digests the model that serves again
         self._rate = BAUD
         self._fast_rate: int | None = None
 
@@ -147,7 +151,9 @@ class Client:
         self._settle()
         self._set_rate(BAUD)
         self._session = 1 + self._draw(0xFFFF)
-        body = self._request(Message.HELLO, protocol.hello_request(), attempts=attempts)
+        work = self._timing.verify_seconds() if self._on_trial else 0.0
+        body = self._request(Message.HELLO, protocol.hello_request(), work, attempts=attempts)
+        self._on_trial = False
         hello = protocol.decode_hello(body)
         self._payload_bytes = min(hello.payload_bytes, _PAYLOAD_LIMIT)
         self._timing = Timing.of(hello)
@@ -181,38 +187,37 @@ class Client:
         a cut, the changed ones of another version of a network.
         """
         size = len(image)
-        self._raise_rate(size)
-        sent = self._pages_to_send(image)
-        work = self._timing.erase_seconds(sum(sent) + self._slot_pages - len(sent))
-        request = protocol.flash_begin_request(size, digest, sent)
-        body = self._request(Message.FLASH_BEGIN, request, work, _CREDIT_BYTES)
-        pages = self._pages(image)
-        stream = b"".join(page for page, is_sent in zip(pages, sent, strict=True) if is_sent)
-        block_bytes = self._payload_bytes - struct.calcsize(wire.FLASH_DATA_HEADER)
-        credit = protocol.decode_credit(Message.FLASH_BEGIN, body)
-        self._send_stream(stream, FlashTransfer(len(stream), block_bytes, credit), progress, size)
-        flags = CommitFlag.TRIAL if trial else 0
-        reply = self._model_request(Message.FLASH_COMMIT, self._timing.commit_seconds(size), flags)
-        self._timing = replace(self._timing, slot_bytes=max(size, self._timing.slot_bytes))
-        self._lower_rate()
-        return reply
+        with self._fast_line(size):
+            sent = self._pages_to_send(image)
+            work = self._timing.erase_seconds(sum(sent) + self._slot_pages - len(sent))
+            request = protocol.flash_begin_request(size, digest, sent)
+            body = self._request(Message.FLASH_BEGIN, request, work, _CREDIT_BYTES)
+            pages = self._pages(image)
+            stream = b"".join(page for page, is_sent in zip(pages, sent, strict=True) if is_sent)
+            block_bytes = self._payload_bytes - struct.calcsize(wire.FLASH_DATA_HEADER)
+            credit = protocol.decode_credit(Message.FLASH_BEGIN, body)
+            self._send_stream(stream, FlashTransfer(len(stream), block_bytes, credit), progress, size)
+            self._on_trial = trial
+            flags = CommitFlag.TRIAL if trial else 0
+            reply = self._model_request(Message.FLASH_COMMIT, self._timing.commit_seconds(size), flags)
+            self._timing = replace(self._timing, slot_bytes=max(size, self._timing.slot_bytes))
+            return reply
 
     def read(self, region: Region, offset: int, length: int, progress: Progress | None = None) -> bytes:
         """Bytes of the serving image or of the last row's outputs."""
         transfer = ReadTransfer(offset, length)
         attempts = 0
-        self._raise_rate(length)
-        while (gap := transfer.gap()) is not None:
-            if attempts == ATTEMPTS:
-                raise _silent(Message.READ)
-            if attempts or transfer.received:
-                self._count(retransmissions=1)
-            before = transfer.received
-            self._read_gap(region, gap, transfer, progress)
-            attempts = 0 if transfer.received > before else attempts + 1
-            if attempts == _PATIENT_ATTEMPTS and self._rate != BAUD:
-                self._fall_back()
-        self._lower_rate()
+        with self._fast_line(length):
+            while (gap := transfer.gap()) is not None:
+                if attempts == ATTEMPTS:
+                    raise _silent(Message.READ)
+                if attempts or transfer.received:
+                    self._count(retransmissions=1)
+                before = transfer.received
+                self._read_gap(region, gap, transfer, progress)
+                attempts = 0 if transfer.received > before else attempts + 1
+                if attempts == _PATIENT_ATTEMPTS:
+                    self._doubt_rate()
         return transfer.data
 
     def run(self, frame: StreamFrame, probabilities: bool, outputs: int, work_seconds: float) -> RunReply:
@@ -280,6 +285,7 @@ class Client:
             if attempt:
                 self._count(retransmissions=int(message != Message.HELLO))
                 self._line_is_clean = False
+                self._doubt_rate()  # the device has gone back by now, and would hear none of the other tries
             deadline = self._clock() + work_seconds + _patience(len(payload), body_bytes)
             self._unanswered = (frame, deadline)
             self._send(frame, gently=attempt >= _PATIENT_ATTEMPTS)
@@ -290,10 +296,15 @@ class Client:
         raise _silent(message, talks=self._statistics.bytes_received > heard)
 
     def _await(self, frame: Frame, deadline: float, body_bytes: int) -> Frame | None:
+        """The answer to a request; None when there is none by then, later while the device answers older frames."""
+        latest = deadline + _BACKLOG_SECONDS
         while self._clock() < deadline:
-            for answer in self._receive(body_bytes):
+            answers = self._receive(body_bytes)
+            for answer in answers:
                 if answer.type == frame.type | wire.REPLY_BIT and answer.sequence == frame.sequence:
                     return answer
+            if answers:
+                deadline = min(max(deadline, self._clock() + PATIENCE_SECONDS), latest)
         return None
 
     def _settle(self) -> None:
@@ -303,6 +314,18 @@ class Client:
             self._unanswered = None
 
     # ---- the rate
+
+    @contextmanager
+    def _fast_line(self, size: int) -> Iterator[None]:
+        """The higher rate inside the `with`, and that of HELLO behind it, where whoever comes next begins."""
+        self._raise_rate(size)
+        try:
+            yield
+        except NNLiteError:
+            with suppress(NNLiteError):  # what is told is why it ended, not what the line does now
+                self._lower_rate()
+            raise
+        self._lower_rate()
 
     def _raise_rate(self, size: int) -> None:
         """Speak faster for so many bytes, where that is worth the asking and both ends can."""
@@ -318,13 +341,17 @@ class Client:
             self._fall_back()
 
     def _lower_rate(self) -> None:
-        """Back to the rate of HELLO, which whoever comes next begins with."""
         if self._rate == BAUD:
             return
         try:
             self._request(Message.BAUD, protocol.baud_request(BAUD), attempts=1)
             self._set_rate(BAUD)
         except DeviceTimeoutError:
+            self._fall_back()
+
+    def _doubt_rate(self) -> None:
+        """After silence: if the rate is a higher one, that may be why."""
+        if self._rate != BAUD:
             self._fall_back()
 
     def _fall_back(self) -> None:
@@ -390,8 +417,8 @@ class Client:
                     deadline = self._flash_deadline(transfer)
             if self._clock() >= deadline:
                 transfer.silence()
-                if self._rate != BAUD and transfer.stalls >= _PATIENT_ATTEMPTS:
-                    self._fall_back()
+                if transfer.stalls >= _PATIENT_ATTEMPTS:
+                    self._doubt_rate()
                 deadline = self._clock() + PATIENCE_SECONDS
             if progress is not None and transfer.acknowledged > before:
                 progress(size - len(stream) + transfer.acknowledged, size)
@@ -497,7 +524,8 @@ def _silent(message: Message, talks: bool = False) -> NNLiteError:
     if message == Message.HELLO:
         return DeviceTimeoutError(
             "the port opens but nothing answers there. Is it the right port, does the board have power, "
-            "and is nnlite's firmware on it ('nnlite firmware')?"
+            "and is nnlite's firmware on it ('nnlite firmware')? Where a flash was broken off just now it may still be "
+            "erasing: then try again in ten seconds"
         )
     if message in _SWITCHES:
         return DeviceTimeoutError(

@@ -27,7 +27,8 @@ class FlashTransfer:
     """Sends an image in order within the device's credit, and goes back when a frame was lost (go-back-N).
 
     A device answers every FLASH_DATA that reaches it, also a broken one, with its credit. After a refusal nothing
-    more is sent until all that is on the line has been answered: only then the whole credit is free again.
+    more is sent until all that is on the line has been answered: only then the whole credit is free again. After a
+    silence nobody knows what is still on the line, so one block goes out, and no other before that one is answered.
 
     Parameters
     ----------
@@ -45,6 +46,7 @@ class FlashTransfer:
         self._ever_sent = 0
         self._unanswered: deque[tuple[int, Block]] = deque()  # by sequence: what may still be on the line
         self._refused = False
+        self._probing = False  # whether frames may be under way that nobody waits for any more
         self._stalls = 0
         self._take(credit)
 
@@ -73,6 +75,8 @@ class FlashTransfer:
         end = min(self._to_send + self._block_bytes, self._length)
         # Blocks that went out again although the device had them lie before its credit, but on the line all the same.
         ahead = end - self._to_send + sum(block.end - block.offset for _, block in self._unanswered)
+        if self._probing and self._unanswered:
+            return None
         if self._refused or self._to_send == self._length or end > self._limit or ahead > self._limit - self._next:
             return None
         return Block(self._to_send, end, again=self._to_send < self._ever_sent)
@@ -93,10 +97,11 @@ class FlashTransfer:
         ------
         DeviceError : credit that cannot be.
         """
-        if not self._unanswered:
-            self._take(credit)
-            return
         known = any(one == sequence for one, _ in self._unanswered)
+        if not self._unanswered or (self._probing and not known):
+            self._take(credit)  # an answer to what was given up on
+            return
+        self._probing = False
         refused = not known
         while self._unanswered:
             one, block = self._unanswered.popleft()
@@ -111,6 +116,7 @@ class FlashTransfer:
     def silence(self) -> None:
         """Give up on what is on the line; what the device does not have is sent again."""
         self._unanswered.clear()
+        self._probing = True
         self._go_back()
 
     def _go_back(self) -> None:
@@ -130,6 +136,7 @@ class FlashTransfer:
             self._stalls = 0
         if at >= self._next:  # an older answer that comes late tells nothing new
             self._next, self._limit = at, limit
+            self._to_send = max(self._to_send, at)
 
 
 class ReadTransfer:

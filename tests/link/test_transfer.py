@@ -37,23 +37,32 @@ class DeviceModel:
         return self.last_whole, self.credit()
 
 
-def transfer_over(line: random.Random, image: bytes, window: int, loss: float) -> tuple[DeviceModel, int]:
-    """Send an image over a line that loses and breaks frames both ways. Returns the device and the frames sent."""
+def transfer_over(
+    line: random.Random, image: bytes, window: int, loss: float, hiccups: float = 0.0
+) -> tuple[DeviceModel, int]:
+    """Send an image over a line that loses and breaks frames both ways. Returns the device and the frames sent.
+
+    `hiccups`: how often patience ends although frames are under way, where no answer is there to be taken.
+    """
     device = DeviceModel(len(image), window)
     transfer = FlashTransfer(len(image), BLOCK, device.credit())
     to_device: deque[tuple[int, int, bytes]] = deque()
     answers: deque[tuple[int, Credit]] = deque()
     granted = device.credit().limit
-    sequence = 0
+    sequence = silences = 0
     for _ in range(100_000):
         if transfer.done:
+            if loss == 0:
+                blocks = -(-len(image) // BLOCK)
+                assert sequence <= blocks + silences, "what is not lost goes out once, and one block after a silence"
             return device, sequence
         while (block := transfer.next_block()) is not None:
             assert block.end <= granted, "sent beyond the credit"
             sequence += 1
             to_device.append((sequence, block.offset, image[block.offset : block.end]))
             transfer.sent(block, sequence)
-            assert sum(len(data) for _, _, data in to_device) <= window, "more on the line than was granted"
+            if not hiccups:
+                assert sum(len(data) for _, _, data in to_device) <= window, "more on the line than was granted"
         if to_device and line.random() < 0.6:
             frame = to_device.popleft()
             fate = line.random()
@@ -65,7 +74,8 @@ def transfer_over(line: random.Random, image: bytes, window: int, loss: float) -
             answered, credit = answers.popleft()
             granted = max(granted, credit.limit)
             transfer.answered(answered, credit)
-        elif not to_device:
+        elif not to_device or line.random() < hiccups:
+            silences += 1
             transfer.silence()
     raise AssertionError("the transfer never ended")
 
@@ -84,6 +94,35 @@ def test_an_image_arrives_whole_within_the_credit(seed: int, words: int, window:
     assert bytes(device.received) == image
     if loss == 0:
         assert frames == -(-len(image) // BLOCK), "a quiet line needs every block once"
+
+
+@given(seed=st.integers(0, 2**32 - 1), words=st.integers(1, 2500), window=st.integers(BLOCK, 4 * BLOCK))
+def test_answers_that_come_too_late_cost_one_block_each_time(seed: int, words: int, window: int) -> None:
+    """Patience that ends while frames are under way must not put more and more of them there."""
+    line = random.Random(seed)
+    image = line.randbytes(4 * words)
+    device, _ = transfer_over(line, image, window, loss=0.0, hiccups=0.3)
+    assert bytes(device.received) == image
+
+
+def test_answers_to_what_was_given_up_on_send_nothing() -> None:
+    transfer = FlashTransfer(8 * BLOCK, BLOCK, Credit(0, 3 * BLOCK))
+    for sequence in (1, 2, 3):
+        block = transfer.next_block()
+        assert block is not None
+        transfer.sent(block, sequence)
+    transfer.silence()
+    probe = transfer.next_block()
+    assert probe is not None
+    transfer.sent(probe, 4)
+    for sequence in (1, 2, 3):
+        assert transfer.next_block() is None, "nobody knows what is still on the line"
+        transfer.answered(sequence, Credit(sequence * BLOCK, min(sequence + 3, 8) * BLOCK))
+    assert transfer.acknowledged == 3 * BLOCK
+    transfer.answered(4, Credit(3 * BLOCK, 6 * BLOCK))
+    block = transfer.next_block()
+    assert block is not None
+    assert (block.offset, block.again) == (3 * BLOCK, False), "what came late was not sent again"
 
 
 def test_the_whole_credit_is_used_and_not_a_byte_more() -> None:

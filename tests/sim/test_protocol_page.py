@@ -173,9 +173,11 @@ def test_the_laptops_times_are_those_of_the_code() -> None:
     assert rows["laptop, for an answer"].startswith(f"{timing.PATIENCE_SECONDS} s")
     assert rows["laptop, tries"].startswith(f"{timing.ATTEMPTS}, ")
     assert f"{client._STALLS} windows in a row" in rows["laptop, tries"]
-    assert rows["laptop, at a higher rate"].startswith(
-        f"{client._PATIENT_ATTEMPTS} tries, then {timing.SILENCE_SECONDS} s"
-    )
+    assert rows["laptop, at a higher rate"].startswith(f"{timing.SILENCE_SECONDS} s of silence")
+    assert f"behind {client._PATIENT_ATTEMPTS} windows or tries" in rows["laptop, at a higher rate"]
+    late = rows["laptop, behind answers that come late"]
+    assert f"{timing.PATIENCE_SECONDS} s longer" in late
+    assert f"{client._BACKLOG_SECONDS:g} s at most" in late
     work = rows["laptop, work on the device"]
     for part in (
         f"{timing._PROGRAM_WORD_SECONDS * 1e6:g} us a word programmed",
