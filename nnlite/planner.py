@@ -6,6 +6,7 @@ a board that has none, image and arena are held against the datasheet's totals, 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -29,10 +30,13 @@ __all__ = [
     "Wear",
     "image_parts",
     "inference_bytes",
+    "largest_layer",
     "learning_bytes",
     "plan",
 ]
 
+#: the widest layer that an image can name (FORMAT.md)
+_MAX_NODES = 65_535
 #: in which a network's parameters lie in its image
 _FORMAT = "float32"
 _BYTE_ORDER = "little"
@@ -222,6 +226,18 @@ def plan(
     learning = how if learn else None
     needed = need(net, learning)
     return _exact_plan(net, profile, learning, needed) if profile.has_firmware else _least_plan(profile, learn, needed)
+
+
+def largest_layer(profile: Profile) -> int:
+    """Nodes of the widest layer, inputs included, that a board's firmware can run, next to one of a single node.
+
+    Raises
+    ------
+    IncompatibleError : there is no firmware for the board.
+    """
+    arena_bytes = profile.firmware.arena_bytes
+    wider = range(2, _MAX_NODES + 1)
+    return 1 + bisect_left(wider, True, key=lambda nodes: inference_bytes((nodes, 1)) > arena_bytes)
 
 
 def _parts(memory: str, shares: dict[str, int]) -> list[Part]:

@@ -28,9 +28,6 @@ _Status = Literal["proven", "datasheet only"]
 _Core = Literal["avr8", "cortex-m0", "cortex-m0+", "cortex-m4f"]
 _Endianness = Literal["little", "big"]
 _Format = Literal["float32", "float16", "int8"]
-#: the widest layer that an image can name (FORMAT.md)
-_MAX_NODES = 65_535
-_FLOAT_BYTES = 4
 
 
 class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -258,11 +255,6 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         if self.firmware_limits is None:
             raise _no_firmware(self.name)
         return self.firmware_limits.flash_endurance_cycles
-
-    @property
-    def largest_layer(self) -> int:
-        """Nodes of the widest layer that the firmware can run: two buffers of it fit what RAM it leaves."""
-        return min(_MAX_NODES, self.firmware.arena_bytes // (2 * _FLOAT_BYTES))
 
     @cached_property
     def _prebuilt(self) -> _Prebuilt:

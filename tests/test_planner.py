@@ -19,7 +19,7 @@ from nnlite.errors import UsageError
 from nnlite.layout import parameter_count
 from nnlite.link.estimate import flash_time
 from nnlite.link.protocol import LearnSettings
-from nnlite.planner import Learning, learning_bytes
+from nnlite.planner import Learning, inference_bytes, largest_layer, learning_bytes
 from nnlite.profile import Profile
 from nnlite.recipe import OPTIMIZERS
 
@@ -277,6 +277,14 @@ def test_what_is_too_much_for_learning_is_named_and_so_is_what_would_fit(
 def test_a_way_to_learn_that_cannot_be_is_refused(how: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         plan(Network([3, 4, 2]), MICROBIT, learn=True, **how)
+
+
+@pytest.mark.parametrize("board", ["microbit", "microbit2", "nano33ble"])
+def test_the_largest_layer_is_the_widest_that_runs(board: str) -> None:
+    profile = Profile.load(board)
+    nodes = largest_layer(profile)
+    assert inference_bytes([nodes, 1]) <= profile.firmware.arena_bytes
+    assert nodes == 65_535 or inference_bytes([nodes + 1, 1]) > profile.firmware.arena_bytes
 
 
 # ---- what is suggested

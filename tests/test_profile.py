@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from nnlite.errors import IncompatibleError, PathError, UsageError
-from nnlite.planner import inference_bytes
 from nnlite.profile import FirmwareLimits, Profile, profile_names
 from nnlite.profile_file import ProfileText, read_profile
 
@@ -370,10 +369,3 @@ def test_the_bundled_profile_by_its_path_is_the_bundled_profile() -> None:
 @pytest.mark.parametrize("name", profile_names())
 def test_a_bundled_profile_bears_the_name_of_its_file(name: str) -> None:
     assert Profile.load(name).name == name
-
-
-@pytest.mark.parametrize("name", PROVEN)
-def test_the_largest_layer_is_the_widest_that_runs(name: str) -> None:
-    profile = Profile.load(name)
-    assert inference_bytes([profile.largest_layer, 1]) <= profile.firmware.arena_bytes
-    assert inference_bytes([profile.largest_layer + 1, 1]) > profile.firmware.arena_bytes

@@ -54,6 +54,8 @@ def boards(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
 
 def _limits(profile: Profile) -> dict[str, Any]:
     """A row of `boards`; what is left for models is not known (None) before there is firmware that takes its share."""
+    from nnlite.planner import largest_layer
+
     there = profile.has_firmware
     return {
         "name": profile.name,
@@ -64,7 +66,7 @@ def _limits(profile: Profile) -> dict[str, Any]:
         "clock_hz": profile.clock_hz,
         "flash_bytes": profile.slot_image_bytes if there else None,
         "ram_bytes": profile.firmware.arena_bytes if there else None,
-        "largest_layer": profile.largest_layer if there else None,
+        "largest_layer": largest_layer(profile) if there else None,
         "chip_flash_bytes": profile.flash_bytes,
         "chip_ram_bytes": profile.ram_bytes,
         "status": profile.status,

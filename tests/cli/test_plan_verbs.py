@@ -12,7 +12,7 @@ import pytest
 
 from nnlite import Network
 from nnlite.cli import run
-from nnlite.planner import Learning, Plan, learning_bytes, plan
+from nnlite.planner import Learning, Plan, largest_layer, learning_bytes, plan
 from nnlite.profile import Profile, profile_names
 from tests.cli.command import nnlite, refused
 
@@ -33,7 +33,7 @@ def test_boards_in_words_and_in_json(capsys: Capsys) -> None:
         "clock_hz": 16_000_000,
         "flash_bytes": profile.slot_image_bytes,
         "ram_bytes": profile.firmware.arena_bytes,
-        "largest_layer": profile.largest_layer,
+        "largest_layer": largest_layer(profile),
         "chip_flash_bytes": 262_144,
         "chip_ram_bytes": 16_384,
         "status": "proven",
@@ -45,7 +45,7 @@ def test_boards_in_words_and_in_json(capsys: Capsys) -> None:
     out = capsys.readouterr().out
     assert "microbit2    BBC micro:bit v2 (nRF52833); proven\n" in out
     assert "cortex-m4f, FPU, 64 MHz" in out
-    assert f"; layers of {profile.largest_layer:,} at most\n" in out
+    assert f"; layers of {largest_layer(profile):,} at most\n" in out
     assert "bytes in all: flash 32,768, RAM 2,048; no firmware yet" in out
 
 
