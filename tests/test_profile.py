@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nnlite.errors import IncompatibleError, PathError, UsageError
 from nnlite.profile import FirmwareLimits, Profile, profile_names
@@ -289,6 +291,12 @@ def test_what_extends_a_board_is_it_but_for_what_it_sets(tmp_path: Path) -> None
     assert own.sources == base.sources | changed
 
 
+def test_a_source_is_dropped_with_the_value_that_it_spoke_of(tmp_path: Path) -> None:
+    assert "core" in Profile.load("nano33ble").sources
+    assert "core" in Profile.load(extending(tmp_path, "nano33ble")).sources
+    assert "core" not in Profile.load(extending(tmp_path, "nano33ble", 'core = "cortex-m0"\nfpu = false\n')).sources
+
+
 def test_extending_goes_on_over_files_relative_to_each(tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     extending(tmp_path / "far", "pico", 'chip = "rp2040b"\n', "base.toml")
@@ -369,3 +377,39 @@ def test_the_bundled_profile_by_its_path_is_the_bundled_profile() -> None:
 @pytest.mark.parametrize("name", profile_names())
 def test_a_bundled_profile_bears_the_name_of_its_file(name: str) -> None:
     assert Profile.load(name).name == name
+
+
+# ---- whatever stands in a file
+
+
+@given(
+    cuts=st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 40)), min_size=1, max_size=4),
+    words=st.lists(
+        st.sampled_from(
+            ["=", '"', "'", "[", "]", "\n", "[firmware]", "-1", "1e9", "true", "extends", "\0", "\u2028", "#"]
+        )
+        | st.text(max_size=4),
+        min_size=4,
+        max_size=4,
+    ),
+)
+def test_a_spoilt_profile_loads_or_is_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[tuple[int, int]], words: list[str]
+) -> None:
+    text = BUNDLED
+    for (at, count), word in zip(cuts, words, strict=False):
+        text = text[:at] + word + text[at + count :]
+    path = tmp_path_factory.getbasetemp() / "spoilt.toml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    said = refusal(path)
+    line = re.match(rf"the profile {path}, line (\d+)\b", said or "")
+    assert said is None or str(path) in said
+    assert line is None or 1 <= int(line[1]) <= text.count("\n") + 1
+
+
+def refusal(path: Path) -> str | None:
+    try:
+        Profile.load(path)
+    except UsageError as error:
+        return str(error)
+    return None
