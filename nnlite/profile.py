@@ -288,6 +288,11 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         self.require_firmware()
         return (_PREBUILT / f"{self.name}.lines").read_text(encoding="ascii")
 
+    def firmware_cycles(self) -> bytes:
+        """What the prebuilt firmware's functions cost, as `nnlite.cycles` reads it."""
+        self.require_firmware()
+        return (_PREBUILT / f"{self.name}.cycles.json").read_bytes()
+
     @cached_property
     def firmware(self) -> FirmwareMetadata:
         """What is known about the prebuilt firmware."""
