@@ -13,6 +13,7 @@ from typing import Any
 
 from nnlite import layout
 from nnlite.checks import check_batch_size, check_integer
+from nnlite.cycles import Cycles, inference_cycles, step_cycles
 from nnlite.errors import DoesNotFitError
 from nnlite.link.estimate import FlashTime, flash_time
 from nnlite.memory import Learning, Need, PlannedNetwork, image_parts, inference_bytes, learning_bytes, need
@@ -21,6 +22,7 @@ from nnlite.recipe import check_optimizer
 from nnlite.suggestions import Suggestion, suggestions
 
 __all__ = [
+    "Cycles",
     "FlashTime",
     "Learning",
     "Part",
@@ -111,6 +113,10 @@ class Plan:
         has more bytes than image and arena take: whether the rest is enough is not known.
     flash_time : estimate of how long it takes to flash; None without firmware.
     wear : of a checkpoint; None without firmware, or where no source says how much the flash endures.
+    inference : cycles of one sample, its standardiser and the dense layers to the logits, with half of the hidden units
+        active: an estimate, with the least and the most. None without firmware.
+    training_step : of one batch; None where no learning was asked for, or its memory is not there.
+    clock_hz : of the CPU, for seconds.
     flash_wait_states : the profile's.
     """
 
@@ -124,6 +130,9 @@ class Plan:
     fits: bool | None
     flash_time: FlashTime | None = None
     wear: Wear | None = None
+    inference: Cycles | None = None
+    training_step: Cycles | None = None
+    clock_hz: int = 1
     flash_wait_states: int | None = None
     suggested: tuple[Suggestion, ...] = ()
 
@@ -190,8 +199,16 @@ class Plan:
             "flash_baud": None if time is None else time.baud,
             "checkpoint_pages": None if wear is None else wear.pages,
             "checkpoint_wear": None if wear is None else wear.share,
+            "inference": self._cost(self.inference),
+            "training_step": self._cost(self.training_step),
             "flash_wait_states": self.flash_wait_states,
         }
+
+    def _cost(self, cycles: Cycles | None) -> dict[str, Any] | None:
+        if cycles is None:
+            return None
+        spread = {"minimum": cycles.minimum, "cycles": cycles.estimate, "maximum": cycles.maximum}
+        return {**spread, "seconds": cycles.estimate / self.clock_hz}
 
 
 def plan(
@@ -288,10 +305,23 @@ def _too_much(profile: Profile, needed: Need) -> list[str]:
 
 def _suggestions(net: PlannedNetwork, profile: Profile, learning: Learning | None) -> tuple[Suggestion, ...]:
     def fits(sizes: tuple[int, ...], way: Learning | None) -> bool:
-        other = SimpleNamespace(sizes=sizes, output=net.output, mean=net.mean, labels=net.labels)
+        other = SimpleNamespace(sizes=sizes, hidden=net.hidden, output=net.output, mean=net.mean, labels=net.labels)
         return not _too_much(profile, need(other, way))
 
     return suggestions(tuple(net.sizes), learning, fits)
+
+
+def _step_cycles(net: PlannedNetwork, profile: Profile, learning: Learning) -> Cycles:
+    return step_cycles(
+        profile,
+        net.sizes,
+        net.hidden,
+        net.output,
+        optimizer=learning.optimizer,
+        batch_size=learning.batch_size,
+        last_layers=learning.last_layers,
+        standardised=net.mean is not None,
+    )
 
 
 def _exact_plan(net: PlannedNetwork, profile: Profile, learning: Learning | None, needed: Need) -> Plan:
@@ -338,6 +368,9 @@ def _exact_plan(net: PlannedNetwork, profile: Profile, learning: Learning | None
         fits=not reasons,
         flash_time=flash_time(needed.image_bytes, profile),
         wear=None if endurance is None else Wear(1 + image_pages, endurance),
+        inference=inference_cycles(profile, net.sizes, net.hidden, standardised=net.mean is not None),
+        training_step=None if learning is None or reasons else _step_cycles(net, profile, learning),
+        clock_hz=profile.clock_hz,
         flash_wait_states=profile.flash_wait_states,
         suggested=suggested,
     )

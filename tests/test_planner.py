@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from firmware_sim import Board, open_board
 from nnlite import Network, image, plan
+from nnlite.cycles import inference_cycles, step_cycles
 from nnlite.device import Device
 from nnlite.errors import UsageError
 from nnlite.layout import parameter_count
@@ -29,7 +30,7 @@ MICROBIT = Profile.load("microbit")
 class Sized:
     """A network too large to make just for its plan."""
 
-    output, mean, labels = "softmax", None, None
+    hidden, output, mean, labels = "relu", "softmax", None, None
 
     def __init__(self, sizes: list[int]) -> None:
         self.sizes = tuple(sizes)
@@ -159,6 +160,28 @@ def test_an_uno_cannot_hold_the_parameters_of_workload_a_for_learning() -> None:
     assert p.reasons == (
         "RAM: learning by sgd with batches of 1 takes 10,232 bytes, uno has 2,048 in all: 8,184 too many",
     )
+
+
+def test_cycles_are_the_models_and_seconds_the_clocks() -> None:
+    net, profile = Network([64, 32, 10], hidden="tanh"), Profile.load("microbit2")
+    net.mean = np.zeros(64, np.float32)
+    net.scale = np.ones(64, np.float32)
+    p = plan(net, profile, True, 4, "adam", 1)
+    assert p.inference == inference_cycles(profile, net.sizes, "tanh", standardised=True)
+    how: dict[str, Any] = {"optimizer": "adam", "batch_size": 4, "last_layers": 1, "standardised": True}
+    assert p.training_step == step_cycles(profile, net.sizes, "tanh", "softmax", **how)
+    told = p.to_dict()["estimates"]["training_step"]
+    assert told["minimum"] < told["cycles"] < told["maximum"]
+    assert told["seconds"] == told["cycles"] / 64_000_000
+
+
+def test_no_cycles_where_nobody_knows_or_nothing_fits() -> None:
+    net = Network([64, 32, 10])
+    assert plan(net, Profile.load("uno"), learn=True).inference is None
+    assert plan(net, MICROBIT).training_step is None
+    too_much = plan(net, MICROBIT, learn=True, optimizer="adam")
+    assert (too_much.inference is None, too_much.training_step) == (False, None)
+    assert too_much.to_dict()["estimates"]["training_step"] is None
 
 
 # ---- what the firmware says that it uses, what it touches, and what is refused

@@ -34,6 +34,7 @@ class Workload:
     learning_rate: float = 0.05
 
     #: what a plan asks of a network beyond its sizes
+    hidden = "relu"
     mean = None
     labels = None
 

@@ -86,7 +86,9 @@ def _planned(model: Path | None, sizes: str | None, regression: bool) -> Any:
     from nnlite.network import check_sizes
 
     numbers = check_sizes(sizes_of("--sizes", sizes))
-    return SimpleNamespace(sizes=numbers, output="linear" if regression else "softmax", mean=None, labels=None)
+    return SimpleNamespace(
+        sizes=numbers, hidden="relu", output="linear" if regression else "softmax", mean=None, labels=None
+    )
 
 
 def plan(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nnlite.cli.screen import aligned, can_print, columns
 
 if TYPE_CHECKING:
-    from nnlite.planner import Plan, Suggestion
+    from nnlite.planner import Cycles, Plan, Suggestion
 
 __all__ = ["advice", "boards_table", "comparison", "estimates", "plan_table", "plan_title", "verdict"]
 
@@ -59,6 +59,7 @@ def estimates(answer: Plan) -> list[str]:
             f"to flash, estimated: {time.seconds:.1f} s at {time.baud:,} baud into an empty slot, {time.erasing:.1f} s "
             "of it erasing"
         )
+    lines += [_cost(answer, what, cycles) for what, cycles in _costs(answer) if cycles is not None]
     if answer.wear is not None:
         wear = answer.wear
         lines.append(
@@ -66,6 +67,23 @@ def estimates(answer: Plan) -> list[str]:
             f"endurance: enough for {wear.checkpoints:,}"
         )
     return lines
+
+
+def _costs(answer: Plan) -> list[tuple[str, Cycles | None]]:
+    return [("an inference", answer.inference), ("a training step", answer.training_step)]
+
+
+def _cost(answer: Plan, what: str, cycles: Cycles) -> str:
+    least, most = cycles.minimum, cycles.maximum
+    spread = "" if least == most else f", {least:,} at least and {most:,} at most"
+    return f"{what}, estimated: {cycles.estimate:,} cycles{spread}; {_seconds(answer, cycles)}"
+
+
+def _seconds(answer: Plan, cycles: Cycles | None) -> str:
+    if cycles is None:
+        return "-"
+    seconds = cycles.estimate / answer.clock_hz
+    return f"{seconds:.2g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
 def verdict(answer: Plan) -> str:
@@ -102,6 +120,10 @@ def comparison(one: Plan, other: Plan) -> str:
         rows.append((title, "  of", *_pair(*(answer.limits.get(memory) for answer in both))))
         rows.append((title, "  used", *(_used(answer, memory) for answer in both), ""))
     rows.append(("", "to flash, estimated", *map(_to_flash, both), ""))
+    for (what, cycles), (_, others) in zip(*map(_costs, both), strict=True):
+        if cycles is not None or others is not None:
+            seconds = (_seconds(answer, of) for answer, of in zip(both, (cycles, others), strict=True))
+            rows.append(("", f"{what}, estimated", *seconds, ""))
     rows.append(("", "checkpoints", *_pair(*(None if a.wear is None else a.wear.checkpoints for a in both))))
     rows.append(("", "fits", *map(_fits, both), ""))
     boards = " and ".join(f"{answer.board} ({answer.status})" for answer in both)
