@@ -267,6 +267,12 @@ def test_every_share_of_adams_memory_has_a_name() -> None:
             {"optimizer": "adam", "last_layers": 1},
         ),
         (
+            [100, 50, 30, 10],
+            {"optimizer": "sgd"},
+            "learning by sgd with batches of 1 takes",
+            {"optimizer": "sgd", "last_layers": 2},
+        ),
+        (
             [100, 30, 20, 10],
             {"optimizer": "adam", "last_layers": 2, "batch_size": 2_000},
             "learning in the last 2 layers by adam with batches of 2000 takes",

@@ -363,6 +363,8 @@ def test_a_fault_of_the_file_that_is_extended_is_told_as_its_own(tmp_path: Path)
     base = extending(tmp_path, "microbit", "ram_bytes = 8_192", "base.toml")
     with pytest.raises(UsageError, match=rf"{base}, line 5: it names no source for ram_bytes"):
         Profile.load(extending(tmp_path, "base.toml"))
+    with pytest.raises(UsageError, match=rf"{base}, line 5: it names no source for ram_bytes"):
+        Profile.load(extending(tmp_path, "base.toml", '[sources]\nram_bytes = "choice: of another file"\n'))
     base.write_text(f'extends = "microbit"\n{HEAD}ram_bytes = true\n', encoding="utf-8")
     with pytest.raises(UsageError, match=rf"{base}, line 5 \(which .*own\.toml extends\): ram_bytes: expected `int`"):
         Profile.load(extending(tmp_path, "base.toml"))
