@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from firmware_sim import open_board
 from firmware_sim.faults import Faults
-from tests.proof.talk import IMAGE_BYTES, talk
+from tests.proof.talk import LARGE, SMALL, Talk, talk
 
-__all__ = ["BIT_ERRORS", "CASES", "HEAD", "SEEDS", "Found", "row", "try_case"]
+__all__ = ["BIT_ERRORS", "CASES", "HEAD", "SEEDS", "Case", "Found", "row", "try_case"]
 
 #: chances of each bit
 BIT_ERRORS = (0.0, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3)
@@ -22,7 +22,15 @@ HEAD = (
 )
 
 
-def _cases() -> dict[str, Faults]:
+@dataclass(frozen=True)
+class Case:
+    """Faults, and what is said meanwhile."""
+
+    faults: Faults
+    what: Talk = SMALL
+
+
+def _cases() -> dict[str, Case]:
     cases = {f"bit errors {rate:g}" if rate else "none": Faults(flip=1 - (1 - rate) ** _BITS) for rate in BIT_ERRORS}
     for rate in (1e-5, 1e-4, 1e-3):
         cases[f"lost bytes {rate:g}"] = Faults(drop=rate)
@@ -35,7 +43,10 @@ def _cases() -> dict[str, Faults]:
     cases["interface chip, latency 16 ms"] = Faults(interface_chip=True, latency=0.016)
     all_of_it = Faults(interface_chip=True, latency=0.016, flip=8e-4, drop=1e-4)
     cases["interface chip, latency 16 ms, bit errors 0.0001, lost bytes 0.0001"] = all_of_it
-    return cases
+    fast = ["none", "bit errors 1e-05", "bit errors 0.0001", "lost bytes 0.0001", "silences of 64 bytes 0.0001"]
+    return {name: Case(faults) for name, faults in cases.items()} | {
+        f"{name}, the higher rate": Case(cases[name], LARGE) for name in (*fast, "latency 16 ms")
+    }
 
 
 CASES = _cases()
@@ -58,7 +69,7 @@ class Found:
     pull: float
 
 
-def try_case(board: str, faults: Faults) -> Found:
+def try_case(board: str, case: Case) -> Found:
     """Try all transfers with every seed.
 
     Raises
@@ -68,15 +79,15 @@ def try_case(board: str, faults: Faults) -> Found:
     seconds: dict[str, list[float]] = {}
     errors: Counter[str] = Counter()
     for seed in SEEDS:
-        with open_board(board, faults=replace(faults, seed=seed)) as opened:
-            for name, ended in talk(opened).items():
+        with open_board(board, faults=replace(case.faults, seed=seed)) as opened:
+            for name, ended in talk(opened, case.what).items():
                 if ended.error is None:
                     seconds.setdefault(name, []).append(ended.seconds)
                 else:
                     errors[type(ended.error).__name__] += 1
 
     def rate(name: str) -> float:
-        return IMAGE_BYTES / statistics.median(seconds[name]) if name in seconds else 0.0
+        return case.what.image_bytes / statistics.median(seconds[name]) if name in seconds else 0.0
 
     return Found(sum(map(len, seconds.values())), errors, rate("flash"), rate("pull"))
 

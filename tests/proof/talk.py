@@ -17,21 +17,17 @@ from nnlite.training import train
 from tests.proof.judge import Violation, digest, serving
 from tests.proof.nets import labelled
 
-__all__ = ["IMAGE_BYTES", "STEPS", "Ended", "quiet_line", "talk", "worn_word"]
+__all__ = ["LARGE", "SMALL", "Ended", "Talk", "quiet_line", "talk", "worn_word"]
 
-SIZES = [24, 32, 6]
+_INPUTS, _CLASSES = 24, 6
 _CHANCE = np.random.default_rng(9)
-X = _CHANCE.normal(size=(30, SIZES[0])).astype(np.float32)
-Y = _CHANCE.integers(0, SIZES[-1], len(X)).tolist()
-FIRST, SECOND = labelled(SIZES, 1), labelled(SIZES, 2)
-IMAGE_BYTES = len(encode_image(FIRST))
-LEARNED = FIRST.copy()
-train(LEARNED, X, Y, epochs=1, learning_rate=0.01, batch_size=5, shuffle=False, standardize=False, progress=False)
+X = _CHANCE.normal(size=(30, _INPUTS)).astype(np.float32)
+Y = _CHANCE.integers(0, _CLASSES, len(X)).tolist()
 
 
 @dataclass(frozen=True)
 class Step:
-    """One transfer: what a device that serves FIRST is asked for, and the model that serves when that succeeds.
+    """One transfer: what a device that serves the first model is asked for, and what serves when that succeeds.
 
     Attributes
     ----------
@@ -40,6 +36,19 @@ class Step:
 
     do: Callable[[Device], bool]
     after: Network
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Transfers, each with a device that serves `first`."""
+
+    first: Network
+    steps: dict[str, Step]
+
+    @property
+    def image_bytes(self) -> int:
+        """Of each of its models."""
+        return len(encode_image(self.first))
 
 
 @dataclass(frozen=True)
@@ -56,32 +65,39 @@ class Ended:
     seconds: float
 
 
-def _flash(device: Device) -> bool:
-    return device.flash(SECOND).digest == digest(SECOND)
+def _talk(hidden: int, learns: bool) -> Talk:
+    first, second = (labelled([_INPUTS, hidden, _CLASSES], seed) for seed in (1, 2))
+
+    def flash(device: Device) -> bool:
+        return device.flash(second).digest == digest(second)
+
+    def pull(device: Device) -> bool:
+        return digest(device.pull()) == digest(first)
+
+    def run(device: Device) -> bool:
+        return device.decision_function(X).tobytes() == first.decision_function(X).tobytes()
+
+    steps = {"flash": Step(flash, second), "pull": Step(pull, first), "run": Step(run, first)}
+    if learns:
+        learned = first.copy()
+        how = {"epochs": 1, "learning_rate": 0.01, "batch_size": 5}
+        train(learned, X, Y, **how, shuffle=False, standardize=False, progress=False)  # type: ignore[arg-type]
+
+        def learn(device: Device) -> bool:
+            return device.learn(X, Y, learning_rate=0.01, batch_size=5).model.digest == digest(learned)
+
+        steps["learn"] = Step(learn, learned)
+    return Talk(first, steps)
 
 
-def _pull(device: Device) -> bool:
-    return digest(device.pull()) == digest(FIRST)
+#: 4 kB, sent at the rate of HELLO
+SMALL = _talk(32, learns=True)
+#: 15 kB, for which another rate is agreed on; more than a micro:bit v1 can copy into its RAM to learn
+LARGE = _talk(120, learns=False)
 
 
-def _run(device: Device) -> bool:
-    return device.decision_function(X).tobytes() == FIRST.decision_function(X).tobytes()
-
-
-def _learn(device: Device) -> bool:
-    return device.learn(X, Y, learning_rate=0.01, batch_size=5).model.digest == digest(LEARNED)
-
-
-STEPS = {
-    "flash": Step(_flash, SECOND),
-    "pull": Step(_pull, FIRST),
-    "run": Step(_run, FIRST),
-    "learn": Step(_learn, LEARNED),
-}
-
-
-def talk(board: Board) -> dict[str, Ended]:
-    """Carry out each step on a board that serves FIRST, with the faults of the line that it was opened with.
+def talk(board: Board, what: Talk = SMALL) -> dict[str, Ended]:
+    """Carry out each step on a board that serves the first model, with the faults of the line that it was opened with.
 
     Raises
     ------
@@ -90,21 +106,21 @@ def talk(board: Board) -> dict[str, Ended]:
     """
     board.line.restore()
     with Device.open(board.url) as device:
-        device.flash(FIRST)
+        device.flash(what.first)
     start = board.snapshot()
     ended = {}
-    for name, step in STEPS.items():
+    for name, step in what.steps.items():
         board.line.restore()
         board.restore(start)
         board.line.expose_to(board.faults)
         try:
-            ended[name] = _take(board, name, step)
+            ended[name] = _take(board, what.first, name, step)
         except FirmwareFault as fault:
             raise Violation(f"bricked: {fault}") from fault
     return ended
 
 
-def _take(board: Board, name: str, step: Step) -> Ended:
+def _take(board: Board, first: Network, name: str, step: Step) -> Ended:
     try:
         with Device.open(board.url) as device:
             start = device.clock()
@@ -115,7 +131,7 @@ def _take(board: Board, name: str, step: Step) -> Ended:
         board.line.restore()
         with Device.open(board.url) as device:
             served = serving(board, device.known)
-        if served not in {digest(step.after), digest(FIRST)}:
+        if served not in {digest(step.after), digest(first)}:
             raise Violation(f"torn: after '{error}' another model serves than before or behind {name}") from error
         return Ended(error, 0.0)
 
@@ -128,9 +144,9 @@ def quiet_line(board: Board) -> None:
     Violation : it is, or does.
     """
     with Device.open(board.url) as device:
-        device.flash(FIRST)
-        for name, step in STEPS.items():
-            device.flash(FIRST)
+        device.flash(SMALL.first)
+        for name, step in SMALL.steps.items():
+            device.flash(SMALL.first)
             if not step.do(device):
                 raise Violation(f"wrong: {name} came to an end with something else than was due")
         again, overruns = device.statistics.retransmissions, board.uart.overruns
@@ -164,13 +180,13 @@ def worn_word(board: Board) -> None:
     Violation : it does not, or the device says that all is well.
     """
     with Device.open(board.url) as device:
-        device.flash(FIRST)
+        device.flash(SMALL.first)
         for name in ("flash", "learn"):
             board.chip.nvmc.record = _WornFlash(board, 300)
             try:
-                STEPS[name].do(device)
+                SMALL.steps[name].do(device)
             except NNLiteError:
-                if serving(board, device.info()) == digest(FIRST):
+                if serving(board, device.info()) == digest(SMALL.first):
                     continue
             finally:
                 board.chip.nvmc.record = None
