@@ -7,7 +7,8 @@ a board that has none, image and arena are held against the datasheet's totals, 
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +23,8 @@ from nnlite.recipe import check_optimizer
 from nnlite.suggestions import Suggestion, suggestions
 
 __all__ = [
-    "Cycles",
+    "Asked",
+    "Cost",
     "FlashTime",
     "Learning",
     "Part",
@@ -96,6 +98,43 @@ class Wear:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a computation takes, by the tables of the cores' manuals, without wait states of the flash.
+
+    Attributes
+    ----------
+    cycles : at least, usually and at most (`nnlite.cycles`).
+    clock_hz : of the board.
+    """
+
+    cycles: Cycles
+    clock_hz: int
+
+    @property
+    def seconds(self) -> float:
+        """The estimate as time."""
+        return self.cycles.estimate / self.clock_hz
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"cycles": asdict(self.cycles), "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a plan was made for.
+
+    Attributes
+    ----------
+    net, profile, learning : the network, the board, and how it is to learn; None for inference alone.
+    """
+
+    net: PlannedNetwork
+    profile: Profile
+    learning: Learning | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """The answer to "does it fit".
 
@@ -113,11 +152,8 @@ class Plan:
         has more bytes than image and arena take: whether the rest is enough is not known.
     flash_time : estimate of how long it takes to flash; None without firmware.
     wear : of a checkpoint; None without firmware, or where no source says how much the flash endures.
-    inference : cycles of one sample, its standardiser and the dense layers to the logits, with half of the hidden units
-        active: an estimate, with the least and the most. None without firmware.
-    training_step : of one batch; None where no learning was asked for, or its memory is not there.
-    clock_hz : of the CPU, for seconds.
     flash_wait_states : the profile's.
+    asked : what was planned; None without firmware. The cycles are estimated from it when they are asked for.
     """
 
     board: str
@@ -130,11 +166,36 @@ class Plan:
     fits: bool | None
     flash_time: FlashTime | None = None
     wear: Wear | None = None
-    inference: Cycles | None = None
-    training_step: Cycles | None = None
-    clock_hz: int = 1
     flash_wait_states: int | None = None
     suggested: tuple[Suggestion, ...] = ()
+    asked: Asked | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def inference(self) -> Cost | None:
+        """Estimate for one sample, standardised and run up to the logits. None where it does not fit."""
+        if self.asked is None or not self.fits:
+            return None
+        net, profile = self.asked.net, self.asked.profile
+        cycles = inference_cycles(profile, net.sizes, net.hidden, standardised=net.mean is not None)
+        return Cost(cycles, profile.clock_hz)
+
+    @cached_property
+    def training_step(self) -> Cost | None:
+        """Estimate for one step with a whole batch. None where it does not fit, or no learning was asked for."""
+        if self.asked is None or self.asked.learning is None or not self.fits:
+            return None
+        net, profile, learning = self.asked.net, self.asked.profile, self.asked.learning
+        cycles = step_cycles(
+            profile,
+            net.sizes,
+            net.hidden,
+            net.output,
+            optimizer=learning.optimizer,
+            batch_size=learning.batch_size,
+            last_layers=learning.last_layers,
+            standardised=net.mean is not None,
+        )
+        return Cost(cycles, profile.clock_hz)
 
     @property
     def flash_bytes(self) -> int:
@@ -195,20 +256,14 @@ class Plan:
     def _estimates(self) -> dict[str, Any]:
         time, wear = self.flash_time, self.wear
         return {
+            "inference": None if self.inference is None else self.inference.to_dict(),
+            "training_step": None if self.training_step is None else self.training_step.to_dict(),
             "flash_seconds": None if time is None else time.seconds,
             "flash_baud": None if time is None else time.baud,
             "checkpoint_pages": None if wear is None else wear.pages,
             "checkpoint_wear": None if wear is None else wear.share,
-            "inference": self._cost(self.inference),
-            "training_step": self._cost(self.training_step),
             "flash_wait_states": self.flash_wait_states,
         }
-
-    def _cost(self, cycles: Cycles | None) -> dict[str, Any] | None:
-        if cycles is None:
-            return None
-        spread = {"minimum": cycles.minimum, "cycles": cycles.estimate, "maximum": cycles.maximum}
-        return {**spread, "seconds": cycles.estimate / self.clock_hz}
 
 
 def plan(
@@ -311,19 +366,6 @@ def _suggestions(net: PlannedNetwork, profile: Profile, learning: Learning | Non
     return suggestions(tuple(net.sizes), learning, fits)
 
 
-def _step_cycles(net: PlannedNetwork, profile: Profile, learning: Learning) -> Cycles:
-    return step_cycles(
-        profile,
-        net.sizes,
-        net.hidden,
-        net.output,
-        optimizer=learning.optimizer,
-        batch_size=learning.batch_size,
-        last_layers=learning.last_layers,
-        standardised=net.mean is not None,
-    )
-
-
 def _exact_plan(net: PlannedNetwork, profile: Profile, learning: Learning | None, needed: Need) -> Plan:
     """Every byte, beside the firmware that there is."""
     firmware = profile.firmware
@@ -368,11 +410,9 @@ def _exact_plan(net: PlannedNetwork, profile: Profile, learning: Learning | None
         fits=not reasons,
         flash_time=flash_time(needed.image_bytes, profile),
         wear=None if endurance is None else Wear(1 + image_pages, endurance),
-        inference=inference_cycles(profile, net.sizes, net.hidden, standardised=net.mean is not None),
-        training_step=None if learning is None or reasons else _step_cycles(net, profile, learning),
-        clock_hz=profile.clock_hz,
         flash_wait_states=profile.flash_wait_states,
         suggested=suggested,
+        asked=Asked(net, profile, learning),
     )
 
 

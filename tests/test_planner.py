@@ -162,28 +162,6 @@ def test_an_uno_cannot_hold_the_parameters_of_workload_a_for_learning() -> None:
     )
 
 
-def test_cycles_are_the_models_and_seconds_the_clocks() -> None:
-    net, profile = Network([64, 32, 10], hidden="tanh"), Profile.load("microbit2")
-    net.mean = np.zeros(64, np.float32)
-    net.scale = np.ones(64, np.float32)
-    p = plan(net, profile, True, 4, "adam", 1)
-    assert p.inference == inference_cycles(profile, net.sizes, "tanh", standardised=True)
-    how: dict[str, Any] = {"optimizer": "adam", "batch_size": 4, "last_layers": 1, "standardised": True}
-    assert p.training_step == step_cycles(profile, net.sizes, "tanh", "softmax", **how)
-    told = p.to_dict()["estimates"]["training_step"]
-    assert told["minimum"] < told["cycles"] < told["maximum"]
-    assert told["seconds"] == told["cycles"] / 64_000_000
-
-
-def test_no_cycles_where_nobody_knows_or_nothing_fits() -> None:
-    net = Network([64, 32, 10])
-    assert plan(net, Profile.load("uno"), learn=True).inference is None
-    assert plan(net, MICROBIT).training_step is None
-    too_much = plan(net, MICROBIT, learn=True, optimizer="adam")
-    assert (too_much.inference is None, too_much.training_step) == (False, None)
-    assert too_much.to_dict()["estimates"]["training_step"] is None
-
-
 # ---- what the firmware says that it uses, what it touches, and what is refused
 
 SHAPES = [([5, 6, 4, 3], "softmax"), ([4, 7, 3, 2], "sigmoid"), ([9, 2, 5, 1], "linear"), ([3, 4], "softmax")]
@@ -397,6 +375,27 @@ def test_a_board_that_reads_other_numbers_is_refused(board: str, changes: dict[s
 
 
 # ---- estimates
+
+
+def test_cycles_are_those_of_the_model_for_what_was_asked() -> None:
+    net = Network([20, 16, 7], hidden="tanh")
+    net.mean, net.scale = np.zeros(20, np.float32), np.ones(20, np.float32)
+    p = plan(net, MICROBIT, True, 3, "momentum", 1)
+    inference = inference_cycles(MICROBIT, (20, 16, 7), "tanh", standardised=True)
+    how: dict[str, Any] = {"optimizer": "momentum", "batch_size": 3, "last_layers": 1}
+    step = step_cycles(MICROBIT, (20, 16, 7), "tanh", "softmax", **how, standardised=True)
+    assert p.inference is not None
+    assert p.training_step is not None
+    assert (p.inference.cycles, p.training_step.cycles) == (inference, step)
+    assert p.inference.seconds == inference.estimate / 16e6
+    told = p.to_dict()["estimates"]["training_step"]
+    assert told["cycles"] == {"minimum": step.minimum, "estimate": step.estimate, "maximum": step.maximum}
+    assert plan(net, MICROBIT).training_step is None
+
+
+def test_what_does_not_fit_takes_no_time() -> None:
+    for p in (plan(Network([300, 400, 7]), MICROBIT, True), plan(Network([3, 2]), Profile.load("uno"), True)):
+        assert (p.inference, p.training_step) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,10 @@ def train(
     sizes = check_sizes([table.X.shape[1], *sizes_of("--hidden", hidden), outputs])
     output_function = "softmax" if classes else "linear"
     if board is not None:
-        described = {"hidden": activation, "output": output_function, "mean": table.X[0], "labels": classes}
-        _check_board(SimpleNamespace(sizes=sizes, **described), board)
+        planned = SimpleNamespace(
+            sizes=sizes, hidden=activation, output=output_function, mean=table.X[0], labels=classes
+        )
+        _check_board(planned, board)
     check_writable(output)
     net = Network(sizes, hidden=activation, output=output_function, seed=seed)
     net.features = table.features

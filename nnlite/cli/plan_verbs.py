@@ -86,9 +86,8 @@ def _planned(model: Path | None, sizes: str | None, regression: bool) -> Any:
     from nnlite.network import check_sizes
 
     numbers = check_sizes(sizes_of("--sizes", sizes))
-    return SimpleNamespace(
-        sizes=numbers, hidden="relu", output="linear" if regression else "softmax", mean=None, labels=None
-    )
+    output = "linear" if regression else "softmax"
+    return SimpleNamespace(sizes=numbers, hidden="relu", output=output, mean=None, labels=None)
 
 
 def plan(

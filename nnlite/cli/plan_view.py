@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nnlite.cli.screen import aligned, can_print, columns
 
 if TYPE_CHECKING:
-    from nnlite.planner import Cycles, Plan, Suggestion
+    from nnlite.planner import Cost, Plan, Suggestion
 
 __all__ = ["advice", "boards_table", "comparison", "estimates", "plan_table", "plan_title", "verdict"]
 
@@ -52,14 +52,17 @@ def plan_table(answer: Plan) -> str:
 
 def estimates(answer: Plan) -> list[str]:
     """What is not counted in bytes."""
-    lines = []
+    costs = (("an inference", answer.inference), ("a training step", answer.training_step))
+    lines = [f"{what}, estimated: {_cost(cost)}" for what, cost in costs if cost is not None]
+    if lines and answer.flash_wait_states != 0:
+        waits = "an unknown number" if answer.flash_wait_states is None else f"up to {answer.flash_wait_states}"
+        lines.append(f"cycles are counted without the flash's wait states, {waits} a fetch")
     if answer.flash_time is not None:
         time = answer.flash_time
         lines.append(
             f"to flash, estimated: {time.seconds:.1f} s at {time.baud:,} baud into an empty slot, {time.erasing:.1f} s "
             "of it erasing"
         )
-    lines += [_cost(answer, what, cycles) for what, cycles in _costs(answer) if cycles is not None]
     if answer.wear is not None:
         wear = answer.wear
         lines.append(
@@ -67,23 +70,6 @@ def estimates(answer: Plan) -> list[str]:
             f"endurance: enough for {wear.checkpoints:,}"
         )
     return lines
-
-
-def _costs(answer: Plan) -> list[tuple[str, Cycles | None]]:
-    return [("an inference", answer.inference), ("a training step", answer.training_step)]
-
-
-def _cost(answer: Plan, what: str, cycles: Cycles) -> str:
-    least, most = cycles.minimum, cycles.maximum
-    spread = "" if least == most else f", {least:,} at least and {most:,} at most"
-    return f"{what}, estimated: {cycles.estimate:,} cycles{spread}; {_seconds(answer, cycles)}"
-
-
-def _seconds(answer: Plan, cycles: Cycles | None) -> str:
-    if cycles is None:
-        return "-"
-    seconds = cycles.estimate / answer.clock_hz
-    return f"{seconds:.2g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
 def verdict(answer: Plan) -> str:
@@ -119,11 +105,13 @@ def comparison(one: Plan, other: Plan) -> str:
         rows.append((title, "= together", *more))
         rows.append((title, "  of", *_pair(*(answer.limits.get(memory) for answer in both))))
         rows.append((title, "  used", *(_used(answer, memory) for answer in both), ""))
+    for what, costs in (
+        ("inference, estimated", [answer.inference for answer in both]),
+        ("training step, estimated", [answer.training_step for answer in both]),
+    ):
+        if any(costs):
+            rows.append(("", what, *("-" if cost is None else _time(cost.seconds) for cost in costs), ""))
     rows.append(("", "to flash, estimated", *map(_to_flash, both), ""))
-    for (what, cycles), (_, others) in zip(*map(_costs, both), strict=True):
-        if cycles is not None or others is not None:
-            seconds = (_seconds(answer, of) for answer, of in zip(both, (cycles, others), strict=True))
-            rows.append(("", f"{what}, estimated", *seconds, ""))
     rows.append(("", "checkpoints", *_pair(*(None if a.wear is None else a.wear.checkpoints for a in both))))
     rows.append(("", "fits", *map(_fits, both), ""))
     boards = " and ".join(f"{answer.board} ({answer.status})" for answer in both)
@@ -167,6 +155,18 @@ def _percent(total: int, limit: int) -> str:
 
 def _used(answer: Plan, memory: str) -> str:
     return _percent(_total(answer, memory), answer.limits[memory]) if memory in answer.limits else "-"
+
+
+def _time(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _cost(cost: Cost) -> str:
+    cycles = cost.cycles
+    spread = (
+        "" if cycles.minimum == cycles.maximum else f" ({cycles.minimum:,} to {cycles.maximum:,} whatever the numbers)"
+    )
+    return f"{_time(cost.seconds)}, {cycles.estimate:,} cycles{spread}"
 
 
 def _to_flash(answer: Plan) -> str:

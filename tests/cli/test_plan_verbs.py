@@ -262,6 +262,23 @@ def test_suggestions_in_json(capsys: Capsys) -> None:
     assert answer["suggestions"] == [{"description": "300-92-7", "sizes": [300, 92, 7], "learn": False}]
 
 
+@pytest.mark.parametrize(
+    ("board", "says"),
+    [
+        ("microbit", "an unknown number a fetch"),
+        ("microbit2", "up to 2 a fetch"),
+    ],
+)
+def test_cycles_are_told_with_what_they_leave_out(board: str, says: str, capsys: Capsys) -> None:
+    answer = plan_of([64, 32, 10], board)
+    assert run(["plan", "--sizes", "64,32,10", "--board", board, "--learn"]) == 0
+    out = capsys.readouterr().out
+    for what, cost in (("an inference", answer.inference), ("a training step", answer.training_step)):
+        assert cost is not None
+        assert re.search(rf"(?m)^  {what}, estimated: [\d.]+ ms, {cost.cycles.estimate:,} cycles", out)
+    assert f"  cycles are counted without the flash's wait states, {says}\n" in out
+
+
 def test_estimates_are_told_and_said_to_be_such(capsys: Capsys) -> None:
     assert run(["plan", "--sizes", "64,32,10", "--board", "microbit"]) == 0
     out = capsys.readouterr().out
