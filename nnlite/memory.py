@@ -64,8 +64,10 @@ class Learning:
 
 
 def inference_bytes(sizes: Sequence[int]) -> int:
-    """Arena bytes of inference: two buffers of the widest layer (image_inference_bytes in C)."""
-    return 2 * _FLOAT_BYTES * max(sizes)
+    """Arena bytes of inference (image_inference_bytes in C): two buffers that the layers take turns in, so that
+    x0, x2, ... lie in the one and x1, x3, ... in the other.
+    """
+    return _FLOAT_BYTES * (max(sizes[::2]) + max(sizes[1::2]))
 
 
 def learning_bytes(sizes: Sequence[int], output: str, learning: Learning) -> dict[str, int]:
@@ -89,9 +91,9 @@ def learning_bytes(sizes: Sequence[int], output: str, learning: Learning) -> dic
         "gradients dA": batch * sum(trained[1:]),
         "gradients dW": 0,
         "targets": 0 if output == "softmax" else sizes[-1],
-        "frozen layers": 2 * max(sizes[: frozen + 1]) if frozen else 0,
     }
-    return {name: _FLOAT_BYTES * number for name, number in floats.items()}
+    needed = {name: _FLOAT_BYTES * number for name, number in floats.items()}
+    return needed | {"frozen layers": inference_bytes(sizes[: frozen + 1]) if frozen else 0}
 
 
 def image_parts(net: PlannedNetwork) -> dict[str, int]:
@@ -137,4 +139,4 @@ def need(net: PlannedNetwork, learning: Learning | None) -> Need:
         arena = learning_bytes(net.sizes, net.output, learning)
         if sum(arena.values()) > running:
             return Need(image_parts(net), arena, learning.description)
-    return Need(image_parts(net), {"two buffers of the widest layer": running}, "running it")
+    return Need(image_parts(net), {"two buffers of layers": running}, "running it")

@@ -369,6 +369,7 @@ def _suggestions(net: PlannedNetwork, profile: Profile, learning: Learning | Non
 def _exact_plan(net: PlannedNetwork, profile: Profile, learning: Learning | None, needed: Need) -> Plan:
     """Every byte, beside the firmware that there is."""
     firmware = profile.firmware
+    activity = "inference" if learning is None else learning.optimizer
     slot_pages = profile.slot_image_bytes // profile.page_bytes
     image_pages = -(-needed.image_bytes // profile.page_bytes)
     reasons = _foreign(profile)
@@ -396,7 +397,7 @@ def _exact_plan(net: PlannedNetwork, profile: Profile, learning: Learning | None
             *_parts("flash", needed.image),
             *_parts("ram", _static_parts(firmware)),
             *_parts("ram", needed.arena),
-            Part("stack", "deepest call", firmware.stack_bytes),
+            Part("stack", "deepest call", firmware.stack_bytes_of[activity]),
         ),
         limits={
             "flash": firmware.flash_bytes

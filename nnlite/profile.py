@@ -46,6 +46,9 @@ class FirmwareMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     static_bytes : bytes of .data and .bss.
     arena_bytes : bytes left in RAM for networks.
     stack_bytes : deepest stack, by the call graph of the machine code.
+    stack_bytes_of : the same for a board that is used for "inference", or on top of that for learning with "sgd",
+        "momentum" or "adam".
+    step_stack_bytes : what a training step with one sample and plain SGD takes of the stack, not counting its callers.
     symbols : functions and objects by name.
     """
 
@@ -55,6 +58,8 @@ class FirmwareMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     static_bytes: int
     arena_bytes: int
     stack_bytes: int
+    stack_bytes_of: dict[str, int]
+    step_stack_bytes: int
     symbols: dict[str, Symbol]
 
 

@@ -720,7 +720,7 @@ def test_networks_that_do_not_fit_are_never_sent(device: Device) -> None:
     served = network([5, 4, 3])
     device.flash(served)
     nothing_sent(device, DoesNotFitError, "flash", lambda: device.flash(Network([1000, 100, 3])))
-    nothing_sent(device, DoesNotFitError, "RAM", lambda: device.flash(Network([20_000, 1])))
+    nothing_sent(device, DoesNotFitError, "RAM", lambda: device.flash(Network([40_000, 1])))
     broken = network([5, 4, 3])
     broken.parameters[7] = np.nan
     nothing_sent(device, DataError, "parameters number 7", lambda: device.flash(broken))

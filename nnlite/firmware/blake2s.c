@@ -86,19 +86,15 @@ BOARD_CODE_WHILE_WRITING void blake2s_round(blake2s_t *state)
     }
 }
 
-void blake2s(const uint8_t *bytes, uint32_t length, uint32_t digest[8])
+void blake2s(blake2s_t *state, const uint8_t *bytes, uint32_t length)
 {
-    blake2s_t state;
-    blake2s_begin(&state);
+    blake2s_begin(state);
     do {
-        uint32_t rest = length - state.taken;
+        uint32_t rest = length - state->taken;
         uint32_t block = rest < BLAKE2S_BLOCK_BYTES ? rest : BLAKE2S_BLOCK_BYTES;
-        blake2s_take(&state, bytes + state.taken, block, block == rest);
-        while (blake2s_is_mixing(&state)) {
-            blake2s_round(&state);
+        blake2s_take(state, bytes + state->taken, block, block == rest);
+        while (blake2s_is_mixing(state)) {
+            blake2s_round(state);
         }
-    } while (state.taken < length);
-    for (unsigned i = 0; i < 8; i++) {
-        digest[i] = state.h[i];
-    }
+    } while (state->taken < length);
 }

@@ -31,7 +31,8 @@ static inline bool blake2s_is_mixing(const blake2s_t *state)
     return state->round != BLAKE2S_ROUNDS;
 }
 
-/* All of a message at once. */
-void blake2s(const uint8_t *bytes, uint32_t length, uint32_t digest[8]);
+/* All of a message at once. The state is the caller's, since it would be a third of the deepest stack; what was in it
+   is lost, and its h is the digest. */
+void blake2s(blake2s_t *state, const uint8_t *bytes, uint32_t length);
 
 #endif

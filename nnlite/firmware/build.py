@@ -43,6 +43,8 @@ _FLAGS = [
     "-fno-strict-aliasing",
     "-ffunction-sections",
     "-fdata-sections",
+    "-fno-unwind-tables",  # nothing here unwinds, and they are flash
+    "-fno-asynchronous-unwind-tables",
     "-Wall",
     "-Wextra",
     "-Wconversion",

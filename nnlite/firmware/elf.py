@@ -1,36 +1,41 @@
 """What an ELF file of the firmware says: Intel HEX, sizes, symbols, deepest stack.
 
-Works on the machine code, so its figures hold for the image that ships. Needs pyelftools
-and capstone, which only a build needs.
+Needs pyelftools, which only a build needs.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
-import capstone
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from nnlite.errors import IncompatibleError
+from nnlite.firmware.stack import stack_bound
 from nnlite.profile import FirmwareMetadata, Profile, Symbol
 
-__all__ = ["intel_hex", "metadata", "stack_depth"]
+__all__ = ["UNUSED", "intel_hex", "metadata", "stack_depth"]
 
 _ROOT = "startup_run"
-#: jumps to it by its address, before there is a stack
-_ENTRY = "startup_reset"
-#: bl and blx, also with a condition; blo, bls, blt and ble are branches
-_CALL = re.compile(r"blx?(\.w)?|blx?[a-z]{2}")
-
-
-@dataclass(frozen=True)
-class _Function:
-    name: str
-    frame_bytes: int
-    calls: tuple[int, ...]  # addresses called, or jumped to outside the function
+#: what only learning calls of what answers a message
+_LEARNING = (
+    "learn_begin",
+    "learn_commit",
+    "learn_rate",
+    "model_learn_flush",
+    "model_learn_keep",
+    "model_learn_word",
+)
+#: what a board does not call, by what it is used for; every other thing that a laptop may ask for counts
+UNUSED = {
+    "inference": _LEARNING,
+    "sgd": ("apply_with_state",),
+    "momentum": ("nn_adam_update",),
+    "adam": ("nn_momentum_update",),
+}
+#: a training step, and what it does without where it is one of SGD with one sample and neither clips nor decays
+_STEP = ("nn_forward_record", "nn_backward", "nn_apply")
+_NOT_IN_A_STEP = ("apply_with_state", "clipping", "decay")
 
 
 def intel_hex(elf_path: Path) -> str:
@@ -77,54 +82,6 @@ def _symbols(elf: ELFFile) -> tuple[dict[str, Symbol], dict[str, Symbol], dict[s
     return functions, objects, marks
 
 
-def _frame(name: str, symbol: Symbol, code: list[capstone.CsInsn]) -> _Function:
-    """Stack bytes of one function, from what its instructions do to sp.
-
-    The depth is followed in the order of addresses; an epilogue in the middle pops what the
-    code after it still has, so the depth never falls below that of the prologue's end.
-    """
-    depth = deepest = 0
-    calls: list[int] = []
-    far = 0  # what a veneer, the linker's jump between flash and RAM, puts into ip
-    for at in code:
-        target = int(at.op_str[1:], 0) & ~1 if at.op_str.startswith("#") else None
-        if at.mnemonic.startswith(("push", "vpush")):
-            width = 8 if "d" in at.op_str else 4
-            depth += width * _registers(at.op_str)
-        elif at.mnemonic.startswith(("sub", "add", "mov")) and at.op_str.startswith("sp,"):
-            match = re.search(r"#(0x[0-9a-f]+|\d+)$", at.op_str)
-            if match is None and not at.op_str.startswith("sp, r7"):  # r7 holds an earlier sp: it gives back
-                raise IncompatibleError(f"{name} moves its stack pointer by a computed amount at {at.address:#x}")
-            if match is not None and at.mnemonic.startswith("sub"):
-                depth += int(match.group(1), 0)
-        elif "sp" in at.op_str and at.mnemonic.startswith(("str", "stm")) and at.op_str.rstrip().endswith("]!"):
-            match = re.search(r"#-(0x[0-9a-f]+|\d+)\]!", at.op_str)
-            depth += int(match.group(1), 0) if match else 0
-        elif _CALL.fullmatch(at.mnemonic) and target is not None:
-            calls.append(target)
-        elif at.mnemonic.startswith(("movw", "movt")) and at.op_str.startswith("ip, #"):
-            half = int(at.op_str.partition("#")[2], 0)
-            far = half if at.mnemonic.startswith("movw") else half << 16 | far
-        elif at.mnemonic == "bx" and at.op_str == "ip" and far:
-            calls.append(far & ~1)
-        elif at.mnemonic.startswith("b") and target is not None:
-            if not symbol.address <= target < symbol.address + symbol.size:
-                calls.append(target)  # a tail call
-        elif at.mnemonic.startswith(("blx", "bx")) and at.op_str != "lr" and name != _ENTRY:
-            raise IncompatibleError(f"{name} calls through the register {at.op_str} at {at.address:#x}")
-        deepest = max(deepest, depth)
-    return _Function(name, deepest, tuple(calls))
-
-
-def _registers(operands: str) -> int:
-    """How many registers a list such as {r4, r5, r7, lr} or {d8-d11} names."""
-    count = 0
-    for part in operands.strip("{}").split(","):
-        ends = [int(re.sub(r"\D", "", end) or 0) for end in part.split("-")]
-        count += ends[1] - ends[0] + 1 if len(ends) == 2 else 1
-    return count
-
-
 def _code(elf: ELFFile) -> list[tuple[int, bytes]]:
     """The stretches of .text, and of .data for what runs in RAM, that hold instructions and no literals, by the mapping
     symbols of the ARM ELF ABI.
@@ -149,41 +106,18 @@ def _code(elf: ELFFile) -> list[tuple[int, bytes]]:
     return stretches
 
 
-def stack_depth(elf_path: Path) -> int:
-    """Deepest stack in bytes from reset on.
+def stack_depth(elf_path: Path, without: Collection[str] = (), roots: Collection[str] = (_ROOT,)) -> int:
+    """Deepest stack in bytes from reset on, or from other functions on, where some are not called.
 
-    A sum over the call graph: the firmware has no recursion, no calls through pointers and no
-    arrays of a size not known at build time, and this refuses an image that has.
+    Raises
+    ------
+    IncompatibleError : the stack has no bound that the machine code tells.
     """
     with elf_path.open("rb") as stream:
         elf = ELFFile(stream)
-        symbols, _, _ = _symbols(elf)
-        stretches = _code(elf)
-    decoder = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
-    functions: dict[int, _Function] = {}
-    for name, symbol in symbols.items():
-        code: list[capstone.CsInsn] = []
-        for start, stretch in stretches:
-            first = max(symbol.address, start)
-            end = min(symbol.address + symbol.size, start + len(stretch))
-            found = list(decoder.disasm(stretch[first - start : end - start], first)) if first < end else []
-            if first < end and (not found or found[-1].address + found[-1].size != end):
-                raise IncompatibleError(f"{name} does not decode behind {first:#x}; its stack cannot be bounded")
-            code += found
-        if code:
-            functions[symbol.address] = _frame(name, symbol, code)
-
-    def depth(address: int, path: tuple[int, ...]) -> int:
-        function = functions.get(address)
-        if function is None:
-            raise IncompatibleError(
-                f"{functions[path[-1]].name} calls {address:#x}, which is no function that is known"
-            )
-        if address in path:
-            raise IncompatibleError(f"{function.name} is recursive, so its stack has no bound")
-        return function.frame_bytes + max((depth(callee, (*path, address)) for callee in function.calls), default=0)
-
-    return depth(next(a for a, f in functions.items() if f.name == _ROOT), ())
+        functions, _, _ = _symbols(elf)
+        code = _code(elf)
+        return max((stack_bound(functions, code, root, without) for root in roots if root in functions), default=0)
 
 
 def metadata(elf_path: Path, profile: Profile, version: str) -> FirmwareMetadata:
@@ -205,5 +139,7 @@ def metadata(elf_path: Path, profile: Profile, version: str) -> FirmwareMetadata
         static_bytes=marks["bss_end"] - marks["stack_top"],
         arena_bytes=symbols["arena"].size,
         stack_bytes=stack_depth(elf_path),
+        step_stack_bytes=stack_depth(elf_path, _NOT_IN_A_STEP, _STEP),
+        stack_bytes_of={activity: stack_depth(elf_path, without) for activity, without in UNUSED.items()},
         symbols=dict(sorted(symbols.items(), key=lambda item: (item[1].address, item[0]))),
     )

@@ -69,13 +69,10 @@ uint8_t image_parse(const uint8_t *bytes, uint32_t length, image_t *image)
         return IMAGE_FAULT_LENGTH;
     }
     uint32_t count = 0;
-    uint32_t widest = 0;
     for (uint32_t n = 0; n <= layers; n++) {
-        uint32_t size = sizes[n];
-        if (size == 0) {
+        if (sizes[n] == 0) {
             return IMAGE_FAULT_SIZE;
         }
-        widest = size > widest ? size : widest;
     }
     if (sizes_bytes > 2 * (layers + 1) && sizes[layers + 1] != 0) {
         return IMAGE_FAULT_PADDING;
@@ -117,13 +114,23 @@ uint8_t image_parse(const uint8_t *bytes, uint32_t length, image_t *image)
     image->parameter_count = count;
     image->inputs = inputs;
     image->outputs = sizes[layers];
-    image->widest = widest;
+    image->buffers = image_buffers(sizes, layers);
     return 0;
+}
+
+buffers_t image_buffers(const uint16_t *sizes, uint32_t layers)
+{
+    buffers_t buffers = {0, 0};
+    for (uint32_t n = 0; n <= layers; n++) {
+        uint32_t *widest = n % 2 == 0 ? &buffers.first : &buffers.second;
+        *widest = sizes[n] > *widest ? sizes[n] : *widest;
+    }
+    return buffers;
 }
 
 uint32_t image_inference_bytes(const image_t *image)
 {
-    return 2 * 4 * image->widest; /* a size is 16 bits */
+    return 4 * (image->buffers.first + image->buffers.second); /* a size is 16 bits */
 }
 
 nn_shape_t image_trained(const image_t *image, uint32_t last_layers)
@@ -143,18 +150,18 @@ uint32_t image_learning_bytes(const image_t *image, const learning_t *learning)
     uint32_t frozen = (uint32_t)image->shape.layers - trained.layers;
     uint32_t parameters = nn_parameter_count(&trained);
     uint32_t sample = nn_activation_count(&trained) + nn_gradient_count(&trained);
-    uint32_t widest = 0;
-    for (uint32_t n = 0; frozen != 0 && n <= frozen; n++) {
-        widest = image->shape.sizes[n] > widest ? image->shape.sizes[n] : widest;
-    }
-    if (parameters > limit / 8) { /* four times as many, and the rest, are far from 32 bits then */
+    if (parameters > limit) {
         return UINT32_MAX;
     }
-    uint32_t fixed = parameters + nn_state_count(&trained, learning->optimizer) + 2 * widest;
+    uint64_t fixed = (uint64_t)parameters + nn_state_count(&trained, learning->optimizer);
     fixed += learning->keep ? parameters : 0;
     fixed += image->shape.output == OUTPUT_FUNCTION_SOFTMAX ? 0 : image->outputs;
-    if (learning->batch_size > (limit - fixed) / sample) {
+    if (frozen != 0) {
+        buffers_t buffers = image_buffers(image->shape.sizes, frozen);
+        fixed += buffers.first + buffers.second;
+    }
+    if (fixed > limit || learning->batch_size > (limit - (uint32_t)fixed) / sample) {
         return UINT32_MAX;
     }
-    return 4 * (fixed + learning->batch_size * sample);
+    return 4 * ((uint32_t)fixed + learning->batch_size * sample);
 }

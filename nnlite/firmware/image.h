@@ -7,6 +7,15 @@
 
 #include "../runtime/nnlite_runtime.h"
 
+/* Floats of the two buffers that layers take turns in: x0, x2, ... lie in the first, x1, x3, ... in the second. */
+typedef struct {
+    uint32_t first;
+    uint32_t second;
+} buffers_t;
+
+/* For the first `layers` layers of a network. */
+buffers_t image_buffers(const uint16_t *sizes, uint32_t layers);
+
 /* Pointers into an image that passed every check. */
 typedef struct {
     nn_shape_t shape;
@@ -16,14 +25,14 @@ typedef struct {
     uint32_t parameter_count;
     uint32_t inputs;
     uint32_t outputs;
-    uint32_t widest; /* the largest of all sizes */
+    buffers_t buffers;
 } image_t;
 
 /* Check `length` bytes, aligned to 4, in the order of docs/FORMAT.md. Returns 0 and fills `image`,
    or the IMAGE_FAULT_ of the first check that failed. */
 uint8_t image_parse(const uint8_t *bytes, uint32_t length, image_t *image);
 
-/* Arena bytes that inference needs: two buffers of the widest layer. */
+/* Arena bytes that inference needs: the two buffers. */
 uint32_t image_inference_bytes(const image_t *image);
 
 /* What of a learning run its memory depends on. */
@@ -38,8 +47,8 @@ typedef struct {
 nn_shape_t image_trained(const image_t *image, uint32_t last_layers);
 
 /* Arena bytes that learning needs (a copy of the trained parameters, and another one to keep; what the optimiser
-   keeps; inputs, activations and dA of each sample of a batch; targets where the output is not softmax; two buffers
-   of the widest layer in front of the trained ones), or UINT32_MAX when the sum leaves 32 bits. */
+   keeps; inputs, activations and dA of each sample of a batch; targets where the output is not softmax; the two
+   buffers of the layers in front of the trained ones), or UINT32_MAX when the sum leaves 32 bits. */
 uint32_t image_learning_bytes(const image_t *image, const learning_t *learning);
 
 #endif

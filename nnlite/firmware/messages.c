@@ -22,6 +22,12 @@ static struct {
     incoming_t incoming;
 } device;
 
+/* Where slots are digested: in the state of the image that is coming in, since none is then. */
+static blake2s_t *digest_room(void)
+{
+    return &device.incoming.read_back;
+}
+
 static refusal_t expect_length(const request_t *request, uint32_t length)
 {
     return request->length == length ? accept() : refuse(STATUS_BAD_MESSAGE, request->type, request->length, length);
@@ -65,7 +71,7 @@ static void drop_unfinished(void)
     device.incoming.open = false;
     model_reset(&device.model);
     if (device.slots.on_trial) {
-        slots_boot(&device.slots);
+        slots_boot(&device.slots, digest_room());
     }
 }
 
@@ -168,7 +174,7 @@ static refusal_t verify(void)
     if (refusal.status != STATUS_OK) {
         return refusal;
     }
-    slots_boot(&device.slots);
+    slots_boot(&device.slots, digest_room());
     if (device.slots.active != active) {
         drop_unfinished();
         return refuse(STATUS_BAD_DIGEST, 0, 0, 0);
@@ -182,7 +188,7 @@ static refusal_t rollback(void)
     if (device.model.learning || device.incoming.open || device.slots.on_trial) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
-    refusal_t refusal = slots_rollback(&device.slots);
+    refusal_t refusal = slots_rollback(&device.slots, digest_room());
     if (refusal.status == STATUS_OK) {
         model_reset(&device.model);
         put_model();
@@ -509,7 +515,7 @@ static refusal_t learn_commit(void)
 {
     const image_t *image = &device.slots.model;
     const uint32_t page_words = PAGE_BYTES / 4;
-    uint32_t digest[8];
+    blake2s_t *digest = digest_room();
     if (!device.model.learning || device.model.filled != 0 || device.model.batch_filled != 0 || device.slots.on_trial) {
         return refuse(STATUS_BAD_STATE, 0, 0, 0);
     }
@@ -541,8 +547,8 @@ static refusal_t learn_commit(void)
             return refuse(STATUS_FLASH_FAILED, 0, 4 * word, 0);
         }
     }
-    blake2s((const uint8_t *)spare, 4 * words, digest);
-    refusal_t refusal = slots_commit(&device.slots, 4 * words, digest, RECORD_FLAG_LEARNED);
+    blake2s(digest, (const uint8_t *)spare, 4 * words);
+    refusal_t refusal = slots_commit(&device.slots, 4 * words, digest->h, RECORD_FLAG_LEARNED);
     model_reset(&device.model);
     if (refusal.status == STATUS_OK) {
         put_model();
@@ -645,5 +651,5 @@ void messages_idle(void)
 
 void messages_boot(void)
 {
-    slots_boot(&device.slots);
+    slots_boot(&device.slots, digest_room());
 }

@@ -57,7 +57,7 @@ refusal_t model_seek(model_t *model, uint32_t position)
 __attribute__((noinline)) static refusal_t model_run_row(model_t *model, const image_t *image, float *sample,
                                                          bool probabilities)
 {
-    float *other = sample + image->widest;
+    float *other = sample + image->buffers.first;
     refusal_t refusal = standardize_row(model, image, sample);
     model->outputs = 0;
     if (refusal.status != STATUS_OK) {
@@ -67,16 +67,13 @@ __attribute__((noinline)) static refusal_t model_run_row(model_t *model, const i
     if (!all_finite(logits, image->outputs)) {
         return refuse(STATUS_NON_FINITE, NON_FINITE_OUTPUT, model->row_start, 0);
     }
-    model->outputs = logits;
-    if (probabilities && image->shape.output != OUTPUT_FUNCTION_LINEAR) {
-        float *outputs = logits == sample ? other : sample;
-        if (image->shape.output == OUTPUT_FUNCTION_SOFTMAX) {
-            nn_softmax(logits, outputs, image->outputs);
-        } else {
-            nn_sigmoid(logits, outputs, image->outputs);
-        }
-        model->outputs = outputs;
+    float *outputs = logits == sample ? sample : other;
+    if (probabilities && image->shape.output == OUTPUT_FUNCTION_SOFTMAX) {
+        nn_softmax(logits, outputs, image->outputs);
+    } else if (probabilities && image->shape.output == OUTPUT_FUNCTION_SIGMOID) {
+        nn_sigmoid(logits, outputs, image->outputs);
     }
+    model->outputs = outputs;
     return accept();
 }
 
@@ -160,9 +157,8 @@ refusal_t model_learn_begin(model_t *model, const image_t *image, const nn_rule_
     at += learning->batch_size * nn_gradient_count(&model->trained);
     model->targets = at;
     at += image->shape.output == OUTPUT_FUNCTION_SOFTMAX ? 0 : image->outputs;
-    /* The rest is two buffers of one size, or nothing where all layers are trained. */
-    model->frozen_a = at;
-    model->frozen_b = at + (arena_start + *used / 4 - at) / 2;
+    model->frozen_a = at; /* in use only where layers are frozen */
+    model->frozen_b = at + image_buffers(image->shape.sizes, model->frozen).first;
 
     const float *from = image->parameters + model_learned_offset(model, image);
     for (uint32_t i = 0; i < count; i++) {

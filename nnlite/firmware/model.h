@@ -28,7 +28,7 @@ typedef struct {
     float *activations; /* X: batch_size records */
     float *gradients;   /* dA: batch_size records */
     float *targets;     /* where the output is not softmax */
-    float *frozen_a;    /* two buffers of the frozen layers; null where all are trained */
+    float *frozen_a;    /* the two buffers of the frozen layers */
     float *frozen_b;
     uint32_t label;
     float weight;

@@ -63,10 +63,9 @@ static uint8_t record_state(unsigned slot)
 }
 
 /* All checks of the boot rule. */
-static uint8_t slot_state(unsigned slot, image_t *image)
+static uint8_t slot_state(unsigned slot, image_t *image, blake2s_t *room)
 {
     const slot_record_t *record = slots_record(slot);
-    uint32_t digest[8];
     uint8_t state = record_state(slot);
     if (state != SLOT_STATE_VALID) {
         return state;
@@ -74,8 +73,8 @@ static uint8_t slot_state(unsigned slot, image_t *image)
     if (image_parse(slots_image(slot), record->length, image) != 0) {
         return SLOT_STATE_BROKEN;
     }
-    blake2s(slots_image(slot), record->length, digest);
-    return same_digest(digest, record->digest) ? SLOT_STATE_VALID : SLOT_STATE_BROKEN;
+    blake2s(room, slots_image(slot), record->length);
+    return same_digest(room->h, record->digest) ? SLOT_STATE_VALID : SLOT_STATE_BROKEN;
 }
 
 /* What a slot says of itself, once its state is known. */
@@ -92,14 +91,14 @@ static void read_info(slots_t *slots, unsigned slot, uint8_t state)
     info->erase_count = readable ? record->erase_count : journal_holds(journal) ? journal->head.erase_count : 0;
 }
 
-void slots_boot(slots_t *slots)
+void slots_boot(slots_t *slots, blake2s_t *room)
 {
     slots->active = NO_SLOT;
     slots->on_trial = false;
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         slot_info_t *info = &slots->info[slot];
         image_t image;
-        read_info(slots, slot, slot_state(slot, &image));
+        read_info(slots, slot, slot_state(slot, &image, room));
         if (info->state == SLOT_STATE_VALID &&
             (slots->active == NO_SLOT || info->generation > slots->info[slots->active].generation)) {
             slots->active = (uint8_t)slot;
@@ -236,7 +235,7 @@ refusal_t slots_commit(slots_t *slots, uint32_t length, const uint32_t digest[8]
     return accept();
 }
 
-refusal_t slots_rollback(slots_t *slots)
+refusal_t slots_rollback(slots_t *slots, blake2s_t *room)
 {
     const uint32_t retired = 0;
     image_t image;
@@ -245,7 +244,7 @@ refusal_t slots_rollback(slots_t *slots)
     }
     unsigned retiring = slots->active;
     unsigned other = slots_spare(slots);
-    read_info(slots, other, slot_state(other, &image)); /* anew: after this there is no way back */
+    read_info(slots, other, slot_state(other, &image, room)); /* anew: after this there is no way back */
     if (slots->info[other].state != SLOT_STATE_VALID) {
         return refuse(STATUS_NO_OTHER_MODEL, 0, 0, 0);
     }

@@ -44,8 +44,8 @@ typedef struct {
     image_t model;  /* of the active slot */
 } slots_t;
 
-/* Read both slots and choose the one that serves. */
-void slots_boot(slots_t *slots);
+/* Read both slots and choose the one that serves; they are digested in `room`. */
+void slots_boot(slots_t *slots, blake2s_t *room);
 
 const slot_record_t *slots_record(unsigned slot);
 const uint8_t *slots_image(unsigned slot);
@@ -73,7 +73,7 @@ refusal_t slots_commit(slots_t *slots, uint32_t length, const uint32_t digest[8]
 /* The same without a record. */
 refusal_t slots_try(slots_t *slots, uint32_t length);
 
-/* Retire the model that serves; the other slot's takes its place. */
-refusal_t slots_rollback(slots_t *slots);
+/* Retire the model that serves; the other slot's, digested in `room`, takes its place. */
+refusal_t slots_rollback(slots_t *slots, blake2s_t *room);
 
 #endif

@@ -132,9 +132,13 @@ float nn_backward(const nn_shape_t *shape, const float *parameters, const float 
     return loss * weight;
 }
 
-/* What the gradient of a batch is to be multiplied with; NaN when its norm leaves float32. */
-static float clipping(const nn_shape_t *shape, const float *X, const float *dA, float clip_norm, uint32_t samples)
+/* What the gradient of a batch is to be multiplied with: 1 unless it is clipped, NaN when its norm leaves float32. */
+__attribute__((noinline)) static float clipping(const nn_shape_t *shape, const float *X, const float *dA,
+                                                float clip_norm, uint32_t samples)
 {
+    if (!is_positive(clip_norm)) {
+        return 1.0f;
+    }
     uint32_t x_stride = nn_activation_count(shape);
     uint32_t da_stride = nn_gradient_count(shape);
     float total = 0.0f;
@@ -152,42 +156,21 @@ static float clipping(const nn_shape_t *shape, const float *X, const float *dA, 
     return norm > clip_norm ? clip_norm / norm : 1.0f;
 }
 
-/* nn_apply with SGD and one sample, neither clipped nor decaying. */
-static bool apply_one(const nn_shape_t *shape, float *parameters, const float *X, float *dA, float rate)
+__attribute__((noinline)) static void decay(const nn_rule_t *rule, float *weights, uint32_t inputs, uint32_t outputs)
 {
-    bool finite = true;
-    for (uint32_t n = 1; n <= shape->layers; n++) {
-        uint32_t inputs = shape->sizes[n - 1];
-        uint32_t outputs = shape->sizes[n];
-        float *bias = parameters + inputs * outputs;
-        finite = nn_sgd_update(parameters, bias, X, dA, rate, 1, 0, 0, inputs, outputs) && finite;
-        parameters = bias + outputs;
-        X += inputs;
-        dA += outputs;
-    }
-    return finite;
+    nn_decay_weights(weights, rule->learning_rate * rule->weight_decay, inputs, outputs);
 }
 
-/* Every layer's update from the records of `samples` samples. False when a new value is not finite; if the
-   gradient's norm is not, nothing has changed. */
-bool nn_apply(const nn_shape_t *shape, float *parameters, const float *X, float *dA, const nn_rule_t *rule,
-              float *state, uint32_t samples)
+/* nn_apply with momentum or Adam. Apart from it, so that a step with SGD does not take the stack of these. */
+__attribute__((noinline)) static bool apply_with_state(const nn_shape_t *shape, float *parameters, const float *X,
+                                                       const float *dA, const nn_rule_t *rule, float *state,
+                                                       uint32_t samples)
 {
-    bool clips = is_positive(rule->clip_norm);
-    if (rule->optimizer == NN_SGD && samples == 1 && !clips && !is_positive(rule->weight_decay)) {
-        return apply_one(shape, parameters, X, dA, rule->learning_rate); /* over 1, times 1 */
-    }
     bool finite = true;
-    float scale = 1.0f;
-    if (clips) {
-        scale = clipping(shape, X, dA, rule->clip_norm, samples);
-        if (!nn_is_finite(scale)) {
-            return false;
-        }
+    float scale = clipping(shape, X, dA, rule->clip_norm, samples) / (float)samples;
+    if (!nn_is_finite(scale)) {
+        return false;
     }
-    float rate = (rule->learning_rate / (float)samples) * scale;
-    scale = scale / (float)samples;
-    float decay = rule->learning_rate * rule->weight_decay;
     float *mean = state;
     float *square = state;
     if (rule->optimizer == NN_ADAM) {
@@ -197,34 +180,68 @@ bool nn_apply(const nn_shape_t *shape, float *parameters, const float *X, float 
         mean = state + POWERS;
         square = mean + nn_parameter_count(shape);
     }
-    uint32_t x_stride = nn_activation_count(shape);
     uint32_t da_stride = nn_gradient_count(shape);
+    uint32_t x_stride = da_stride + shape->sizes[0];
     for (uint32_t n = 1; n <= shape->layers; n++) {
         uint32_t inputs = shape->sizes[n - 1];
         uint32_t outputs = shape->sizes[n];
         float *bias = parameters + inputs * outputs;
         bool layer;
-        if (is_positive(decay)) {
-            nn_decay_weights(parameters, decay, inputs, outputs);
+        if (is_positive(rule->weight_decay)) {
+            decay(rule, parameters, inputs, outputs);
         }
-        switch (rule->optimizer) {
-        case NN_MOMENTUM:
+        if (rule->optimizer == NN_MOMENTUM) {
             layer = nn_momentum_update(parameters, bias, X, dA, mean, scale, rule->learning_rate, rule->betas[0],
                                        samples, x_stride, da_stride, inputs, outputs);
-            break;
-        case NN_ADAM:
+        } else {
             layer = nn_adam_update(parameters, bias, X, dA, mean, square, scale, rule->learning_rate, rule->betas,
                                    state, rule->epsilon, samples, x_stride, da_stride, inputs, outputs);
-            break;
-        default:
-            layer = nn_sgd_update(parameters, bias, X, dA, rate, samples, x_stride, da_stride, inputs, outputs);
         }
         finite = finite && layer;
-        parameters += inputs * outputs + outputs;
-        if (rule->optimizer != NN_SGD) {
-            mean += inputs * outputs + outputs;
-            square += inputs * outputs + outputs;
+        parameters = bias + outputs;
+        mean += inputs * outputs + outputs;
+        square += inputs * outputs + outputs;
+        X += inputs;
+        dA += outputs;
+    }
+    return finite;
+}
+
+/* What each dA is multiplied with; NaN when the gradient is to be clipped and its norm leaves float32. */
+__attribute__((noinline)) static float sgd_rate(const nn_shape_t *shape, const float *X, const float *dA,
+                                                const nn_rule_t *rule, uint32_t samples)
+{
+    return (rule->learning_rate / (float)samples) * clipping(shape, X, dA, rule->clip_norm, samples);
+}
+
+/* Every layer's update from the records of `samples` samples. False when a new value is not finite; if the
+   gradient's norm is not, nothing has changed. */
+bool nn_apply(const nn_shape_t *shape, float *parameters, const float *X, float *dA, const nn_rule_t *rule,
+              float *state, uint32_t samples)
+{
+    if (rule->optimizer != NN_SGD) {
+        return apply_with_state(shape, parameters, X, dA, rule, state, samples);
+    }
+    bool finite = true;
+    float rate = rule->learning_rate;
+    uint32_t da_stride = samples == 1 ? 0 : nn_gradient_count(shape); /* from one record to the next */
+    if (samples != 1 || is_positive(rule->clip_norm)) {               /* else over 1, times 1 */
+        rate = sgd_rate(shape, X, dA, rule, samples);
+        if (!nn_is_finite(rate)) {
+            return false;
         }
+    }
+    for (uint32_t n = 1; n <= shape->layers; n++) {
+        uint32_t inputs = shape->sizes[n - 1];
+        uint32_t outputs = shape->sizes[n];
+        float *bias = parameters + inputs * outputs;
+        if (is_positive(rule->weight_decay)) {
+            decay(rule, parameters, inputs, outputs);
+        }
+        finite = nn_sgd_update(parameters, bias, X, dA, rate, samples, da_stride + shape->sizes[0], da_stride, inputs,
+                               outputs) &&
+                 finite;
+        parameters = bias + outputs;
         X += inputs;
         dA += outputs;
     }

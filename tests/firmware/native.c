@@ -70,9 +70,9 @@ int main(void)
             }
             printf("\n");
         } else if (strcmp(line, "digest") == 0) {
-            uint32_t digest[8];
-            blake2s(bytes, (uint32_t)length, digest);
-            print_hex((const uint8_t *)digest, sizeof digest);
+            blake2s_t state;
+            blake2s(&state, bytes, (uint32_t)length);
+            print_hex((const uint8_t *)state.h, sizeof state.h);
         } else if (strcmp(line, "image") == 0) {
             image_t image;
             uint8_t fault = image_parse(bytes, (uint32_t)length, &image);

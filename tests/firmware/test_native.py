@@ -151,10 +151,7 @@ def test_memory_of_learning_is_the_planners(
     learning = Learning(batch_size, optimizer, layers, keep)
     planned = planner.learning_bytes(sizes, output, learning)
     total, most = sum(planned.values()), 2**32 - 1
-    if planned["parameters"] >= 2**29:  # far from any board; the firmware does not add up what comes on top
-        assert learning_bytes(ask, sizes, output, learning) == most
-    else:
-        assert learning_bytes(ask, sizes, output, learning) == (total if total < 2**32 else most)
+    assert learning_bytes(ask, sizes, output, learning) == (total if total < 2**32 else most)
 
 
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))

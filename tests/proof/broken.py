@@ -65,7 +65,7 @@ class Variant:
 
 _SLOTS, _MESSAGES = "firmware/slots.c", "firmware/messages.c"
 _TRUST = (
-    Patch(_SLOTS, "return same_digest(digest, record->digest) ? SLOT_STATE_VALID", "return true ? SLOT_STATE_VALID"),
+    Patch(_SLOTS, "return same_digest(room->h, record->digest) ? SLOT_STATE_VALID", "return true ? SLOT_STATE_VALID"),
     Patch(
         _SLOTS,
         "if (image_parse(slots_image(slot), record->length, image) != 0) {",
