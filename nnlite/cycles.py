@@ -161,7 +161,8 @@ def _blocks(n: Mapping[str, float]) -> Terms:
 
 
 def _soft_dense(n: Mapping[str, float]) -> Terms:
-    """Of an input that is 0 the products are left out; the first terms of a sum, as large as it is yet, take more."""
+    """Of an input that is 0 the products are left out. A sum that changes its sign or exponent takes more, which
+    becomes rarer from term to term."""
     outputs, used = n["outputs"], n["used"]
     return {
         "call": 1,
@@ -228,23 +229,34 @@ def _soft_batch(n: Mapping[str, float]) -> Terms:
     }
 
 
-def gradient_sums(part: str, X: Sequence[Shares], dA: Sequence[Shares]) -> dict[str, float]:
+def gradient_sums(part: str, samples: Sequence[tuple[Shares, Shares, int]]) -> Terms:
     """Numbers of a `Call` that says how the gradients of a batch come together.
 
     Parameters
     ----------
-    X, dA : of each sample (inputs,) and (outputs,), how likely it is that a number is not 0.
+    samples : of each, how likely it is that a number of X (inputs,) and of dA (outputs,) is not 0, and how many there
+        are like it, one behind the other.
     """
-    found = {}
+    X, dA, times = zip(*samples, strict=True)
+    found: Terms = {}
     for what, left in (("", X), ("bias ", [np.ones(1)] * len(X))):
         (x, alike_x), (da, alike_da) = _alike(left), _alike(dA)
-        products = x[:, :, None] * da[:, None, :]
-        untouched = np.cumprod(1 - products, axis=0)
         counts = np.outer(alike_x, alike_da)
-        found[f"{what}products"] = float((products * counts).sum())
-        found[f"{what}touched"] = float(((1 - untouched[-1]) * counts).sum())
-        first = 1 if part == "sgd" else 0  # which begins with the first product, not with 0
-        found[f"{what}zeros"] = float((untouched[first:] * counts).sum())
+        products, zeros, untouched = 0.0, 0.0, np.ones(counts.shape)
+        for n, often in enumerate(times):
+            share = np.outer(x[n], da[n])
+            products += often * float((share * counts).sum())
+            if n == 0 and part == "sgd":  # whose sums begin with the first product, not with 0
+                zeros -= float(((1 - share) * counts).sum())
+            # untouched after one more, two more ...: a geometric series
+            after = (1 - share) ** often
+            series = np.divide(
+                (1 - share) * (1 - after), share, out=np.full(share.shape, often, float), where=share > 0
+            )
+            zeros += float((untouched * series * counts).sum())
+            untouched = untouched * after
+        found |= {f"{what}products": products, f"{what}zeros": zeros}
+        found[f"{what}touched"] = float(((1 - untouched) * counts).sum())
     return found
 
 
@@ -323,8 +335,7 @@ def step_calls(
     frozen = 0 if last_layers is None else len(sizes) - 1 - last_layers
     trained = sizes[frozen:]
     layers = len(trained) - 1
-    X: list[list[Shares]] = []
-    dA: list[list[Shares]] = []
+    learned: list[tuple[list[Shares], list[Shares], int]] = []
     for _, group in groupby(samples, id):
         sample, *others = group
         times = 1 + len(others)
@@ -345,15 +356,15 @@ def step_calls(
             yield Call(f"backward {hidden}", numbers | {"steering": float(steering[0].sum())}, times)
             # a unit that is not active gets no dA, and none gets any from a layer that has none
             steering.insert(0, of.used[n] * float(steering[0].any()))
-        X += [of.used] * times
-        dA += [steering] * times
+        learned.append((of.used, steering, times))
     one = optimizer == "sgd" and len(samples) == 1
     name = "sgd of one" if one else optimizer
     yield Call(f"whole step {name}", {"layers": layers})
     for n in range(layers):
         numbers = {"inputs": trained[n], "outputs": trained[n + 1], "samples": len(samples)}
-        numbers |= {"used": float(X[0][n].sum()), "steering": float(dA[0][n].sum())}
-        yield Call(name, numbers | gradient_sums(name, [x[n] for x in X], [da[n] for da in dA]))
+        X, dA, _ = learned[0]
+        numbers |= {"used": float(X[n].sum()), "steering": float(dA[n].sum())}
+        yield Call(name, numbers | gradient_sums(name, [(X[n], dA[n], times) for X, dA, times in learned]))
 
 
 def price(core: str, table: Table, calls: Iterable[Call], column: int) -> float:

@@ -80,13 +80,14 @@ class _Planned:
     """What a plan asks of a network."""
 
     sizes: tuple[int, ...]
+    hidden: str
     output: str
     mean = None
     labels = None
 
 
 def _fits(profile: Profile, trial: Trial) -> bool:
-    net = _Planned(trial.net.sizes, trial.net.output)
+    net = _Planned(trial.net.sizes, trial.net.hidden, trial.net.output)
     answer = plan(net, profile, True, trial.batch_size, trial.optimizer, trial.last_layers)
     return bool(answer.fits)
 

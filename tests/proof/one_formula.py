@@ -171,8 +171,9 @@ def compare_formulas(program: Path, count: int, seed: int) -> Counter[str]:
             if result.tolist() != expected:
                 raise Violation(f"wrong: C says {result.tolist()}, Python {list(expected)} of {net}")
             too_large = sum(image_parts(net).values()) >= _WORDS
-            if too_large and ImageFault.NON_FINITE in result.tolist()[:3]:
-                raise Violation(f"wrong: an image above 32 bits has a length that is taken: {net}")
+            taken = [fault == ImageFault.NON_FINITE for fault in result.tolist()[:3]]
+            if taken != [not too_large, False, False]:
+                raise Violation(f"wrong: {result.tolist()} of an image planned to take {row['length']} bytes: {net}")
             found["networks"] += 1
             found["image above 32 bits"] += too_large
             found["learning above 32 bits"] += not too_large and int(result["learning_bytes"]) == _WORDS - 1
