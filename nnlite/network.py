@@ -195,8 +195,12 @@ class Network:
         hidden, output = layout.HiddenActivation[self.hidden.upper()], layout.OutputFunction[self.output.upper()]
         return Shape(np.array(self.sizes[frozen:], np.int64), int(hidden), int(output))
 
-    def standardize(self, X: npt.ArrayLike) -> Floats:
+    def standardize(self, X: npt.ArrayLike, first_row: int = 0) -> Floats:
         """Raw samples as the kernels take them: (samples, inputs) float32, standardised if the model does that.
+
+        Parameters
+        ----------
+        first_row : number of the first one, for messages.
 
         Raises
         ------
@@ -204,19 +208,19 @@ class Network:
             are named.
         IncompatibleError : another library has changed how this thread computes, so that the bits would differ.
         """
-        raw = as_samples(X, self.sizes[0], self.features)
+        raw = as_samples(X, self.sizes[0], self.features, first_row=first_row)
         if self.mean is None or self.scale is None:
             return raw
-        from nnlite.kernels.standardize import standardize
+        from nnlite.kernels.standardize import standardize_rows
 
         _check_arithmetic()
         out = np.empty_like(raw)
-        for k in range(raw.shape[0]):
-            standardize(raw[k], self.mean, self.scale, out[k])
+        standardize_rows(raw, self.mean, self.scale, out)
         bad = np.argwhere(~np.isfinite(out))
         if bad.size:
             row, column = map(int, bad[0])
-            raise DataError(f"row {row}, column {column}: {raw[row, column]} leaves float32 when it is standardised")
+            value = raw[row, column]
+            raise DataError(f"row {first_row + row}, column {column}: {value} leaves float32 when it is standardised")
         return out
 
     def decision_function(self, X: npt.ArrayLike) -> Floats:
@@ -488,8 +492,19 @@ def as_array(given: npt.ArrayLike, fault: str) -> npt.NDArray[Any]:
         raise DataError(f"{fault}: {error}") from error
 
 
-def as_samples(X: npt.ArrayLike, inputs: int, features: Sequence[str] | None = None, what: str = "samples") -> Floats:
+def as_samples(
+    X: npt.ArrayLike,
+    inputs: int,
+    features: Sequence[str] | None = None,
+    what: str = "samples",
+    *,
+    first_row: int = 0,
+) -> Floats:
     """Raw samples from outside as (samples, inputs) float32, contiguous.
+
+    Parameters
+    ----------
+    features, what, first_row : what a message calls columns, X and its first row.
 
     Raises
     ------
@@ -512,5 +527,7 @@ def as_samples(X: npt.ArrayLike, inputs: int, features: Sequence[str] | None = N
         row, column = map(int, bad[0])
         name = f" ('{features[column]}')" if features else ""
         value = given[row, column]
-        raise DataError(f"row {row}, column {column}{name} is {value}; every value must be a finite float32")
+        raise DataError(
+            f"row {first_row + row}, column {column}{name} is {value}; every value must be a finite float32"
+        )
     return samples

@@ -74,6 +74,11 @@ class Recipe:
         """Of the optimiser, on the link and in the kernels."""
         return OPTIMIZERS[self.optimizer]
 
+    @property
+    def is_plain_sgd(self) -> bool:
+        """Whether a step is w = w - g and nothing else."""
+        return self.optimizer == "sgd" and not self.weight_decay and not self.clip_norm
+
     def frozen_layers(self, layers: int) -> int:
         """How many layers of a network stay as they are.
 

@@ -43,6 +43,9 @@ def encode_labels(
     ------
     DataError : a label the model does not have, with its row.
     """
+    quick = _encode_integers(y, labels, outputs)
+    if quick is not None:
+        return quick
     values = _label_list(y)
     index = {label: n for n, label in enumerate(labels if labels is not None else range(outputs))}
     encoded = np.empty(len(values), np.int64)
@@ -56,15 +59,32 @@ def encode_labels(
     return encoded
 
 
-def encode_targets(y: npt.ArrayLike, outputs: int) -> Floats:
+def _encode_integers(y: npt.ArrayLike, labels: tuple[Label, ...] | None, outputs: int) -> npt.NDArray[np.int64] | None:
+    """The indices of an array of integers at once; None where they must be looked at one by one."""
+    names = range(outputs) if labels is None else labels
+    if not isinstance(y, np.ndarray) or y.ndim != 1 or y.dtype.kind != "i" or isinstance(names[0], str):
+        return None
+    if np.ma.isMaskedArray(y):
+        return None
+    known = np.array(names, np.int64)
+    places = np.argsort(known)
+    found = places[np.minimum(np.searchsorted(known, y, sorter=places), known.size - 1)]
+    return found if np.array_equal(known[found], y) else None
+
+
+def encode_targets(y: npt.ArrayLike, outputs: int, first_row: int = 0) -> Floats:
     """Targets of a linear or sigmoid network as (samples, outputs) float32; one output may come as (samples,)."""
     given = as_array(y, "the targets are not a table of numbers")
     names = ["target"] * outputs  # so that a message about a value says that it is one
-    return as_samples(given[:, None] if given.ndim == 1 and outputs == 1 else given, outputs, names, "targets")
+    return as_samples(
+        given[:, None] if given.ndim == 1 and outputs == 1 else given, outputs, names, "targets", first_row=first_row
+    )
 
 
 def new_labels(y: npt.ArrayLike, outputs: int) -> tuple[Label, ...]:
     """Labels for a network that has none: the sorted values of y, which must be as many as outputs."""
+    if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind == "i" and not np.ma.isMaskedArray(y):
+        y = np.unique(y)
     given = _label_list(y)
     for row, label in enumerate(given):
         if not isinstance(label, str | int) or isinstance(label, str) != isinstance(given[0], str):
@@ -81,9 +101,13 @@ def new_labels(y: npt.ArrayLike, outputs: int) -> tuple[Label, ...]:
 
 
 def encode_truth(
-    y: npt.ArrayLike, output: str, labels: tuple[Label, ...] | None, outputs: int, count: int
+    y: npt.ArrayLike, output: str, labels: tuple[Label, ...] | None, outputs: int, count: int, first_row: int = 0
 ) -> tuple[npt.NDArray[np.int64], Floats]:
     """Classes and targets as the kernel takes them; of the two, the one a network has no use for is a dummy.
+
+    Parameters
+    ----------
+    first_row : what a message about targets calls the first row.
 
     Raises
     ------
@@ -93,12 +117,14 @@ def encode_truth(
     if output == "softmax":
         classes = encode_labels(y, labels, outputs)
     else:
-        targets = encode_targets(y, outputs)
+        targets = encode_targets(y, outputs, first_row)
     if output == "sigmoid":
         bad = np.argwhere((targets < 0) | (targets > 1))
         if bad.size:
             row, column = map(int, bad[0])
-            raise DataError(f"row {row}: target {column} is {targets[row, column]}; a sigmoid's are from 0 to 1")
+            raise DataError(
+                f"row {first_row + row}: target {column} is {targets[row, column]}; a sigmoid's are from 0 to 1"
+            )
     given = classes.size if output == "softmax" else targets.shape[0]
     if given != count:
         raise DataError(f"there are {count} samples and {given} targets; they must be as many")

@@ -6,9 +6,10 @@ takes when the same samples come in the same order.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,11 @@ from nnlite.network import Floats, Network, as_samples, check_network
 from nnlite.planner import plan
 from nnlite.profile import Profile
 from nnlite.recipe import Recipe, check_recipe
+from nnlite.rows import Rows, fit_standardiser, is_mapped, rows_of
 from nnlite.targets import encode_truth, new_labels, sample_weights
+
+if TYPE_CHECKING:
+    from nnlite.fast.engine import Engine
 
 __all__ = [
     "EarlyStopping",
@@ -47,7 +52,7 @@ class Epoch:
     ----------
     loss : mean loss of the training samples, each before the step it took part in.
     accuracy : share of the validation samples (without validation: of the training samples, after the
-        epoch) classified right; None for a linear network.
+        epoch) classified right; None where the output is not softmax, or it was not to be measured.
     validation_loss : mean loss of the validation samples after the epoch, or None.
     """
 
@@ -80,29 +85,6 @@ class History:
         return tuple(epoch.accuracy for epoch in self.epochs)
 
 
-def _fit_standardiser(samples: Floats) -> tuple[Floats, Floats]:
-    """Mean and 1 / standard deviation of each column; a constant column keeps its scale."""
-    mean = samples.mean(axis=0, dtype=np.float64)
-    deviation = samples.std(axis=0, dtype=np.float64)
-    scale = np.divide(1.0, deviation, out=np.ones_like(deviation), where=deviation > 0)
-    with np.errstate(over="ignore", under="ignore"):
-        pair = mean.astype(np.float32) + np.float32(0.0), scale.astype(np.float32)
-    for what, values in zip(("mean", "scale"), pair, strict=True):
-        bad = np.flatnonzero(~np.isfinite(values))
-        if bad.size:
-            value = values[bad[0]]
-            raise DataError(f"column {bad[0]} cannot be standardised in float32: its {what} is {value}; rescale it")
-    return pair
-
-
-def _accuracy(net: Network, samples: Floats, classes: npt.NDArray[np.int64]) -> float:
-    from nnlite.kernels.step import forward_rows
-
-    logits = np.empty((samples.shape[0], net.sizes[-1]), np.float32)
-    forward_rows(net.kernel_shape(), net.parameters, samples, logits)
-    return float(np.mean(np.argmax(logits, axis=1) == classes))
-
-
 def train(
     net: Network,
     X: npt.ArrayLike,
@@ -127,13 +109,16 @@ def train(
     class_weight: Mapping[Any, float] | str | None = None,
     patience: int | None = None,
     profile: Profile | None = None,
+    accuracy: bool = True,
+    threads: int | None = None,
 ) -> History:
     """Train a network in place.
 
     Parameters
     ----------
     net : a standardiser is fitted, and labels are taken from y, only where it has none.
-    X : (samples, inputs), raw.
+    X : (samples, inputs), raw. Samples in a file, as `numpy.load(path, mmap_mode="r")` gives them, stay there: a few
+        thousand at a time are in memory. So do targets beside them.
     y : (samples,) labels for softmax; (samples, outputs) targets for linear, and from 0 to 1 for sigmoid.
     epochs, batch_size, learning_rate : a last, smaller batch divides by its own number of samples.
     optimizer : "sgd", "momentum" or "adam" (beta1 0.9, beta2 0.999, epsilon 1e-7); what they keep lives for this call.
@@ -153,6 +138,10 @@ def train(
     sample_weight : (samples,), multiplies each sample's loss and gradient.
     class_weight : the same by label, or "balanced".
     patience : stop after so many epochs without a lower validation loss; the best epoch's parameters are kept.
+    accuracy : False spares measuring it on the training samples after each epoch, which takes a look at all of them.
+        Validation data are measured all the same.
+    threads : how many share a batch; None for as many as there are processors (and NUMBA_NUM_THREADS allows) where
+        batches are large enough for that to be faster. The bits are the same for any number.
     profile : of the board that the network is for: what could never be flashed there is not trained.
 
     Raises
@@ -177,43 +166,42 @@ def train(
         last_layers=last_layers,
     )
     seed = check_integer("the seed", seed, 0)
+    threads = None if threads is None else check_integer("threads", threads, 1)
     patience = check_patience(patience, validation)
     if loss not in (None, _LOSSES[net.output]):
         raise UsageError(f"the loss of a {net.output} network is {_LOSSES[net.output]}, not '{loss}'")
     frozen = how.frozen_layers(len(net.sizes) - 1)
-    raw = as_samples(X, net.sizes[0], net.features)
-    if raw.shape[0] == 0:
+    raw: Any = X if is_mapped(X, net.sizes[0]) else as_samples(X, net.sizes[0], net.features)
+    count = int(raw.shape[0])
+    if count == 0:
         raise DataError("there are no samples to train on")
     work = net.checked()
     if net.output == "softmax" and work.labels is None:
         work.labels = new_labels(y, net.sizes[-1])
     if standardize and work.mean is None:
-        work.mean, work.scale = _fit_standardiser(raw)
-    samples = work.standardize(raw)
-    classes, targets = encode_truth(y, work.output, work.labels, net.sizes[-1], samples.shape[0])
-    weights = sample_weights(sample_weight, class_weight, classes, work.labels, samples.shape[0])
-    held_out = None if validation is None else encode_validation(work, validation)
+        work.mean, work.scale = fit_standardiser(raw, net.features)
+    rows = rows_of(work, raw, y, lambda samples: _features(work, samples, frozen))
+    rows.weights = sample_weights(sample_weight, class_weight, rows.classes, work.labels, count)
+    held_out = None if validation is None else _held_out(work, validation, frozen)
+    measured = rows if accuracy and held_out is None else held_out
     if profile is not None:
         plan(work, profile).require("nothing was trained")
 
-    run = _Run(work, how, frozen, samples, classes, targets, weights)
-    order = np.arange(samples.shape[0])
+    run = _Run(work, how, frozen, rows, threads)
+    order = np.arange(count)
     generator = np.random.Generator(np.random.PCG64(seed))
     done: list[Epoch] = []
     watch = None if patience is None else EarlyStopping(patience)
     kept = run.trained.copy()
     with _Shown(progress, how.epochs) as show:
+        run.get_ready(show.note)
         for number in range(1, how.epochs + 1):
             if shuffle:
-                order = generator.permutation(samples.shape[0])
+                order = generator.permutation(count)
             run.epoch(number - 1, order)
-            accuracy = validation_loss = None
-            if held_out is not None:
-                validation_loss = mean_loss(work, *held_out)
-            if work.output == "softmax":
-                against, truth = (samples, classes) if held_out is None else held_out[:2]
-                accuracy = _accuracy(work, against, truth)
-            done.append(Epoch(float(np.mean(run.losses, dtype=np.float64)), accuracy, validation_loss))
+            validation_loss = None if held_out is None else run.mean_loss(held_out)
+            share = run.accuracy(measured) if measured is not None and work.output == "softmax" else None
+            done.append(Epoch(float(np.mean(run.losses, dtype=np.float64)), share, validation_loss))
             show(number, how.epochs, done[-1])
             if watch is not None and watch.is_better(validation_loss):
                 kept[:] = run.trained
@@ -227,7 +215,7 @@ def train(
         "epochs": len(done),
         "kept_epoch": best + 1,
         "seed": seed if shuffle else None,
-        "samples": int(samples.shape[0]),
+        "samples": count,
         "loss": done[best].loss if np.isfinite(done[best].loss) else None,
     }
     net.parameters[:] = work.parameters
@@ -239,6 +227,8 @@ class _Run:
     """The buffers of one training, allocated once, and its epochs.
 
     The layers that are trained are a network of their own, and what the others make of a sample is its input.
+    The fast kernels take over where that pays; they give the plain ones' bits, and whatever is not finite is left to
+    the plain ones to find.
 
     Attributes
     ----------
@@ -246,28 +236,39 @@ class _Run:
     losses : (samples,), of the last epoch in its order.
     """
 
-    def __init__(
-        self,
-        net: Network,
-        how: Recipe,
-        frozen: int,
-        samples: Floats,
-        classes: npt.NDArray[np.int64],
-        targets: Floats,
-        weights: Floats,
-    ) -> None:
+    def __init__(self, net: Network, how: Recipe, frozen: int, rows: Rows, threads: int | None) -> None:
         from nnlite.kernels.step import activation_count, begin_state, gradient_count, state_count
 
-        self._net, self._how, self._frozen = net, how, frozen
+        self._net, self._how, self._frozen, self._rows, self._threads = net, how, frozen, rows, threads
         self._shape = net.kernel_shape(frozen)
-        self._rows = _features(net, samples, frozen), classes, targets, weights
         self.trained = net.parameters[layout.parameter_count(net.sizes[: frozen + 1]) :]
-        batch = min(how.batch_size, samples.shape[0])
+        batch = min(how.batch_size, rows.count)
         self._records = np.zeros((batch, activation_count(self._shape)), np.float32)
         self._gradients = np.empty((batch, gradient_count(self._shape)), np.float32)
         self._state = np.empty(state_count(self._shape, how.optimizer_number), np.float32)
         begin_state(self._state, how.optimizer_number)
-        self.losses = np.empty(samples.shape[0], np.float32)
+        self.losses = np.empty(rows.count, np.float32)
+        self._engine: Engine | None = None
+
+    def get_ready(self, note: Callable[[str], None]) -> None:
+        """Decide for the fast kernels or against them.
+
+        Parameters
+        ----------
+        note : called with a line for the user before something that takes long.
+        """
+        from nnlite import fast
+
+        batch, rule = self._records.shape[0], self._how.rule(0)
+        one_by_one = batch == 1 and self._how.is_plain_sgd
+        if not fast.pays(self.trained.size * self.losses.size * self._how.epochs, one_by_one):
+            return
+        from nnlite.fast.engine import Engine, where_compiled
+
+        if where_compiled(one_by_one) == "nowhere":
+            note("compiling the fast kernels; this computer keeps them for later, whatever the network")
+        self._engine = Engine(self._shape, batch, rule, self._threads)
+        self._engine.load(self.trained, self._state)
 
     def epoch(self, number: int, order: npt.NDArray[np.int64]) -> None:
         """One pass over the rows, counted from 0.
@@ -278,13 +279,52 @@ class _Run:
         """
         from nnlite.kernels.step import train_rows
 
-        buffers = self._state, self._records, self._gradients, self.losses
-        seen = train_rows(self._shape, self.trained, *self._rows, order, self._how.rule(number), *buffers)
-        if seen >= 0:
-            raise DivergedError(
-                f"epoch {number + 1}, sample {order[seen]}: {self._what_diverged()}; the network is as it was before. "
-                f"A learning rate below {self._how.learning_rate:g} may help, or standardised inputs"
-            )
+        rule, batch = self._how.rule(number), self._records.shape[0]
+        if self._engine is not None and all(
+            self._engine.train(*part[1:], rule, self.losses[part.first :]) for part in self._rows.parts(order, batch)
+        ):
+            self._engine.store(self.trained, self._state)
+            return
+        # after the fast kernels the parameters are still those of before the epoch: the plain ones say what is not
+        # finite, and where
+        buffers = self._state, self._records, self._gradients
+        for part in self._rows.parts(order, batch):
+            seen = train_rows(self._shape, self.trained, *part[1:], rule, *buffers, self.losses[part.first :])
+            if seen >= 0:
+                sample = order[part.first + seen]
+                raise DivergedError(
+                    f"epoch {number + 1}, sample {sample}: {self._what_diverged()}; the network is as it was before. "
+                    f"A learning rate below {self._how.learning_rate:g} may help, or standardised inputs"
+                )
+        if self._engine is not None:
+            self._engine.load(self.trained, self._state)
+
+    def mean_loss(self, rows: Rows) -> float:
+        """Mean loss over rows, without their weights."""
+        from nnlite.kernels.step import loss_rows
+
+        losses = np.empty(rows.count, np.float32)
+        for part in rows.parts(np.arange(rows.count), 1):
+            given, found = (part.X, part.classes, part.targets), losses[part.first : part.first + part.order.size]
+            if self._engine is None or self._engine.measure(*given, found) is None:
+                loss_rows(self._shape, self.trained, *given, found)
+        return float(np.mean(losses, dtype=np.float64))
+
+    def accuracy(self, rows: Rows) -> float:
+        """Share of rows that a softmax network classifies right."""
+        from nnlite.kernels.step import forward_rows
+
+        total = 0
+        for part in rows.parts(np.arange(rows.count), 1):
+            right, nothing = None, np.empty(0, np.float32)
+            if self._engine is not None:
+                right = self._engine.measure(part.X, part.classes, part.targets, nothing)
+            if right is None:
+                logits = np.empty((part.order.size, self._net.sizes[-1]), np.float32)
+                forward_rows(self._shape, self.trained, part.X, logits)
+                right = int(np.count_nonzero(np.argmax(logits, axis=1) == part.classes))
+            total += right
+        return total / rows.count
 
     def _what_diverged(self) -> str:
         """The first parameter that is not finite, else the first value of a sample, else what clipping goes by."""
@@ -386,6 +426,11 @@ def encode_validation(net: Network, validation: Any) -> tuple[Floats, npt.NDArra
         raise DataError(f"validation data: {error}") from error
 
 
+def _held_out(net: Network, validation: Any, frozen: int) -> Rows:
+    samples, classes, targets = encode_validation(net, validation)
+    return Rows(_features(net, samples, frozen), classes, targets)
+
+
 def mean_loss(net: Network, samples: Floats, classes: npt.NDArray[np.int64], targets: Floats) -> float:
     """Mean loss of standardised samples, as `encode_validation` gives them."""
     from nnlite.kernels.step import loss_rows
@@ -403,10 +448,8 @@ class _Shown:
         self._epochs = epochs
         self._bar: Any = None
 
-    def __enter__(self) -> Progress:
-        if callable(self._progress):
-            return self._progress
-        if self._progress:
+    def __enter__(self) -> _Shown:
+        if self._progress is True:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -416,12 +459,22 @@ class _Shown:
                 self._bar = Progress(*columns, console=console, transient=True)
                 self._bar.start()
                 self._task = self._bar.add_task("", total=self._epochs)
-        return self._show
+        return self
 
-    def _show(self, number: int, epochs: int, epoch: Epoch) -> None:
-        if self._bar is not None:
+    def __call__(self, number: int, epochs: int, epoch: Epoch) -> None:
+        """One more epoch is done."""
+        if callable(self._progress):
+            self._progress(number, epochs, epoch)
+        elif self._bar is not None:
             accuracy = "" if epoch.accuracy is None else f", accuracy {epoch.accuracy:.3f}"
             self._bar.update(self._task, completed=number, description=f"loss {epoch.loss:.4f}{accuracy}")
+
+    def note(self, text: str) -> None:
+        """A line on stderr where there is a bar or somebody else's display."""
+        if self._bar is not None:
+            self._bar.console.print(text)
+        elif callable(self._progress):
+            print(text, file=sys.stderr, flush=True)
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:

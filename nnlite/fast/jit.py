@@ -1,0 +1,38 @@
+"""Ways to compile fast kernels, all as strict as `nnlite.kernels.jit.kernel`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
+
+from numba import njit
+
+from nnlite.kernels import jit
+
+__all__ = ["fast_kernel", "inlined", "part", "where_is"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: what Python calls: kept on disk, and other threads run meanwhile
+fast_kernel = jit.compiler(Path(jit.__file__).parent, Path(__file__).parent, nogil=True)
+
+
+def part(function: Callable[P, R]) -> Callable[P, R]:
+    """A function of its own in the machine code of whoever calls it."""
+    return cast(Callable[P, R], njit(fastmath=False, error_model="numpy")(function))
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """No function of its own: its lines stand where it is called."""
+    return cast(Callable[P, R], njit(fastmath=False, error_model="numpy", forceinline=True)(function))
+
+
+def where_is(compiled: Any) -> str:
+    """Where the machine code of a fast kernel is: "loaded" by this process, "on disk" or "nowhere"."""
+    if compiled.signatures:
+        return "loaded"
+    folder, name = compiled.stats.cache_path, compiled.py_func.__name__
+    found = folder is not None and any(Path(folder).glob(f"*.{name}-{fast_kernel.digest}-*.nbi"))
+    return "on disk" if found else "nowhere"

@@ -1,0 +1,381 @@
+"""A small vocabulary of SIMD values for kernels: what LLVM writes `<16 x float>`, under Python's names.
+
+`Lanes` are 16 float32 side by side, `Whole` 16 int32, `Mask` 16 answers of a comparison. Operators work lane by lane,
+each rounded once, as with scalars. A `Tile` is rows x columns of `Lanes` in registers; its type carries both numbers,
+so that Numba compiles a function that is given a tile for each kind of it. LLVM makes of 16 lanes what the CPU has: one
+register of AVX-512, two of AVX2, four of NEON.
+
+Memory is a pointer to float32 and an offset in floats: a call then passes two numbers where an array has seven.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel import models, register_default
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.extending import intrinsic
+
+__all__ = [
+    "LANES",
+    "add_products",
+    "ahead",
+    "bits_of",
+    "floats_of_bits",
+    "largest_lane",
+    "load",
+    "minus_scaled",
+    "nearest_floats",
+    "plus_scaled",
+    "pointer",
+    "select",
+    "splat",
+    "splat_whole",
+    "square_root",
+    "store",
+    "store_difference",
+    "store_tile",
+    "tile_at",
+    "tile_like",
+    "transpose",
+    "truncated",
+]
+
+#: float32 in a vector
+LANES = 16
+
+_FLOAT, _INT32 = ir.FloatType(), ir.IntType(32)
+_LANES = ir.VectorType(_FLOAT, LANES)
+_WHOLE = ir.VectorType(_INT32, LANES)
+_MASK = ir.VectorType(ir.IntType(1), LANES)
+
+
+class _Simd(types.Type):  # type: ignore[misc]
+    """A value in registers, by what LLVM calls it."""
+
+    def __init__(self, name: str, llvm_type: ir.Type) -> None:
+        self.llvm_type = llvm_type
+        super().__init__(name=name)
+
+
+class Tile(_Simd):
+    """rows x columns of lanes, row by row."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.rows, self.columns = rows, columns
+        super().__init__(f"Tile({rows}, {columns})", ir.ArrayType(_LANES, rows * columns))
+
+
+@register_default(_Simd)
+@register_default(Tile)
+class _SimdModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, numba_type: _Simd) -> None:
+        super().__init__(manager, numba_type, numba_type.llvm_type)
+
+
+Lanes = _Simd("Lanes", _LANES)
+Whole = _Simd("Whole", _WHOLE)
+Mask = _Simd("Mask", _MASK)
+Pointer = types.CPointer(types.float32)
+
+Emit = Callable[..., ir.Value]
+
+
+def _operator(op: Any, operand: _Simd, result: _Simd, emit: Emit) -> None:
+    """Give an operator of Python its meaning for two operands of a kind."""
+
+    @infer_global(op)
+    class _Typing(ConcreteTemplate):  # type: ignore[misc]
+        cases = [signature(result, operand, operand)]  # noqa: RUF012  as Numba wants it
+
+    @lower_builtin(op, operand, operand)  # type: ignore[untyped-decorator]
+    def _lower(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
+        return emit(builder, *arguments)
+
+
+for _op, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
+    _operator(_op, Lanes, Lanes, lambda builder, a, b, name=_name: getattr(builder, name)(a, b))
+for _op, _sign in ((operator.gt, ">"), (operator.lt, "<"), (operator.le, "<="), (operator.eq, "==")):
+    _operator(_op, Lanes, Mask, lambda builder, a, b, sign=_sign: builder.fcmp_ordered(sign, a, b))
+_operator(operator.ne, Lanes, Mask, lambda builder, a, b: builder.fcmp_unordered("!=", a, b))
+for _op, _name in (
+    (operator.add, "add"),
+    (operator.sub, "sub"),
+    (operator.lshift, "shl"),
+    (operator.rshift, "ashr"),
+    (operator.and_, "and_"),
+):
+    _operator(_op, Whole, Whole, lambda builder, a, b, name=_name: getattr(builder, name)(a, b))
+_operator(operator.or_, Mask, Mask, lambda builder, a, b: builder.or_(a, b))
+
+
+def _in_all_lanes(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.Type) -> ir.Value:
+    nothing = ir.Constant(vector, ir.Undefined)
+    return builder.shuffle_vector(
+        builder.insert_element(nothing, scalar, _INT32(0)), nothing, ir.Constant(_WHOLE, None)
+    )
+
+
+def _vector_at(builder: ir.IRBuilder, where: ir.Value, by: ir.Value) -> ir.Value:
+    return builder.bitcast(builder.gep(where, [by]), _LANES.as_pointer())
+
+
+def _load(builder: ir.IRBuilder, where: ir.Value, by: ir.Value) -> ir.Value:
+    return builder.load(_vector_at(builder, where, by), align=4)
+
+
+def _store(builder: ir.IRBuilder, value: ir.Value, where: ir.Value, by: ir.Value) -> None:
+    builder.store(value, _vector_at(builder, where, by), align=4)
+
+
+def _plain(result: Any, operands: tuple[Any, ...], emit: Emit) -> Any:
+    """An intrinsic's answer: its types, and how it is emitted from its arguments alone."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
+        value = emit(builder, *arguments)
+        return context.get_dummy_value() if result == types.void else value
+
+    return result(*operands), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def pointer(typing_context: Any, array: Any, at: Any) -> Any:
+    """Where a float of an array is, by its number; the array must outlive the pointer."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
+        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
+        return builder.gep(data, [arguments[1]])
+
+    return Pointer(array, types.intp), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def ahead(typing_context: Any, where: Any, by: Any) -> Any:
+    """The pointer `by` floats further on."""
+    return _plain(Pointer, (Pointer, types.intp), lambda builder, where, by: builder.gep(where, [by]))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load(typing_context: Any, where: Any, at: Any) -> Any:
+    """16 floats from memory."""
+    return _plain(Lanes, (Pointer, types.intp), _load)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(typing_context: Any, value: Any, where: Any, at: Any) -> Any:
+    """16 floats to memory."""
+    return _plain(types.void, (Lanes, Pointer, types.intp), _store)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def splat(typing_context: Any, value: Any) -> Any:
+    """One float32 in all lanes."""
+    return _plain(Lanes, (types.float32,), lambda builder, value: _in_all_lanes(builder, value, _LANES))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def splat_whole(typing_context: Any, value: Any) -> Any:
+    """One integer of 32 bits in all lanes."""
+    narrow = lambda builder, value: _in_all_lanes(builder, builder.trunc(value, _INT32), _WHOLE)  # noqa: E731
+    return _plain(Whole, (types.int64,), narrow)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def select(typing_context: Any, mask: Any, a: Any, b: Any) -> Any:
+    """a where the mask says so, else b."""
+    return _plain(a, (Mask, a, a), lambda builder, mask, a, b: builder.select(mask, a, b))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def square_root(typing_context: Any, value: Any) -> Any:
+    """Correctly rounded, by the CPU's instruction."""
+
+    def emit(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+        root = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_LANES, [_LANES]), "llvm.sqrt.v16f32")
+        return builder.call(root, [value])
+
+    return _plain(Lanes, (Lanes,), emit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def truncated(typing_context: Any, value: Any) -> Any:
+    """Towards 0; a lane that leaves int32 must not be used."""
+    return _plain(Whole, (Lanes,), lambda builder, value: builder.fptosi(value, _WHOLE))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def nearest_floats(typing_context: Any, value: Any) -> Any:
+    """Integers as floats."""
+    return _plain(Lanes, (Whole,), lambda builder, value: builder.sitofp(value, _LANES))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bits_of(typing_context: Any, value: Any) -> Any:
+    """The bits of floats."""
+    return _plain(Whole, (Lanes,), lambda builder, value: builder.bitcast(value, _WHOLE))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def floats_of_bits(typing_context: Any, value: Any) -> Any:
+    """The floats that have these bits."""
+    return _plain(Lanes, (Whole,), lambda builder, value: builder.bitcast(value, _LANES))
+
+
+def _rows_of(kind: Tile, builder: ir.IRBuilder, where: ir.Value, stride: ir.Value) -> list[ir.Value]:
+    """Pointers to each row of a tile in memory."""
+    rows = [where]
+    for _ in range(kind.rows - 1):
+        rows.append(builder.gep(rows[-1], [stride]))
+    return rows
+
+
+def _columns_of(kind: Tile) -> list[ir.Value]:
+    return [ir.Constant(ir.IntType(64), column * LANES) for column in range(kind.columns)]
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def tile_at(typing_context: Any, where: Any, stride: Any, rows: Any, columns: Any) -> Any:
+    """A tile from memory, its rows `stride` floats apart (0 for the same row in all); rows and columns are literals."""
+    kind = Tile(rows.literal_value, columns.literal_value)
+
+    def emit(builder: ir.IRBuilder, where: ir.Value, stride: ir.Value, *_: ir.Value) -> ir.Value:
+        tile, at = ir.Constant(kind.llvm_type, ir.Undefined), 0
+        for row in _rows_of(kind, builder, where, stride):
+            for column in _columns_of(kind):
+                tile, at = builder.insert_value(tile, _load(builder, row, column), at), at + 1
+        return tile
+
+    return _plain(kind, (Pointer, types.intp, rows, columns), emit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def tile_like(typing_context: Any, where: Any, tile: Any) -> Any:
+    """A tile of one row from memory, as wide as another one."""
+
+    def emit(builder: ir.IRBuilder, where: ir.Value, _: ir.Value) -> ir.Value:
+        value = ir.Constant(tile.llvm_type, ir.Undefined)
+        for at, column in enumerate(_columns_of(tile)):
+            value = builder.insert_value(value, _load(builder, where, column), at)
+        return value
+
+    return _plain(tile, (Pointer, tile), emit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def largest_lane(typing_context: Any, value: Any) -> Any:
+    """The largest of 16 floats, none of which is NaN: of two halves the larger one in each lane, four times."""
+
+    def emit(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+        for step in (8, 4, 2, 1):
+            mask = ir.Constant(_WHOLE, [_INT32((n + step) % LANES) for n in range(LANES)])
+            other = builder.shuffle_vector(value, value, mask)
+            value = builder.select(builder.fcmp_ordered(">", other, value), other, value)
+        return builder.extract_element(value, _INT32(0))
+
+    return _plain(types.float32, (Lanes,), emit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store_tile(typing_context: Any, tile: Any, where: Any, stride: Any) -> Any:
+    """A tile to memory."""
+
+    def emit(builder: ir.IRBuilder, value: ir.Value, where: ir.Value, stride: ir.Value) -> None:
+        at = 0
+        for row in _rows_of(tile, builder, where, stride):
+            for column in _columns_of(tile):
+                _store(builder, builder.extract_value(value, at), row, column)
+                at += 1
+
+    return _plain(types.void, (tile, Pointer, types.intp), emit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store_difference(typing_context: Any, tile: Any, where: Any, stride: Any) -> Any:
+    """What is in memory less a tile, to where it was."""
+
+    def emit(builder: ir.IRBuilder, value: ir.Value, where: ir.Value, stride: ir.Value) -> None:
+        at = 0
+        for row in _rows_of(tile, builder, where, stride):
+            for column in _columns_of(tile):
+                less = builder.fsub(_load(builder, row, column), builder.extract_value(value, at))
+                _store(builder, less, row, column)
+                at += 1
+
+    return _plain(types.void, (tile, Pointer, types.intp), emit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def add_products(typing_context: Any, tile: Any, a: Any, stride: Any, b: Any) -> Any:
+    """One more term for all sums of a tile: tile[r, c] + a[r] * b[c].
+
+    a : its floats, one a row, are `stride` apart. b : lanes of all columns, one after the other.
+    """
+
+    def emit(builder: ir.IRBuilder, value: ir.Value, a: ir.Value, stride: ir.Value, b: ir.Value) -> ir.Value:
+        columns = [_load(builder, b, column) for column in _columns_of(tile)]
+        at = 0
+        for row in _rows_of(tile, builder, a, stride):
+            factor = _in_all_lanes(builder, builder.load(row), _LANES)
+            for column in columns:
+                total = builder.fadd(builder.extract_value(value, at), builder.fmul(factor, column))
+                value, at = builder.insert_value(value, total, at), at + 1
+        return value
+
+    return _plain(tile, (tile, Pointer, types.intp, Pointer), emit)
+
+
+def _with_scaled(tile: Any, name: str) -> Any:
+    def emit(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, factor: ir.Value) -> ir.Value:
+        lanes = _in_all_lanes(builder, factor, _LANES)
+        for at in range(tile.rows * tile.columns):
+            product = builder.fmul(builder.extract_value(b, at), lanes)
+            a = builder.insert_value(a, getattr(builder, name)(builder.extract_value(a, at), product), at)
+        return a
+
+    return _plain(tile, (tile, tile, types.float32), emit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def plus_scaled(typing_context: Any, a: Any, b: Any, factor: Any) -> Any:
+    """a + b * factor of tiles of a kind."""
+    return _with_scaled(a, "fadd")
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def minus_scaled(typing_context: Any, a: Any, b: Any, factor: Any) -> Any:
+    """a - b * factor of tiles of a kind."""
+    return _with_scaled(a, "fsub")
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def transpose(typing_context: Any, source: Any, source_stride: Any, target: Any, target_stride: Any) -> Any:
+    """A block of 16 x 16 floats, rows to columns.
+
+    Four rounds, in each of which the first and the second half of the rows are interleaved: that turns the 8 bits of a
+    float's number (row, column) by one place, and after four rounds row and column have changed places.
+    """
+    halves = [[n // 2 + LANES * (n % 2) + first for n in range(LANES)] for first in (0, LANES // 2)]
+
+    def emit(
+        builder: ir.IRBuilder, source: ir.Value, source_stride: ir.Value, target: ir.Value, target_stride: ir.Value
+    ) -> None:
+        block = Tile(LANES, 1)
+        zero = _columns_of(block)[0]
+        rows = [_load(builder, row, zero) for row in _rows_of(block, builder, source, source_stride)]
+        for _ in range(4):
+            pairs = zip(rows[: LANES // 2], rows[LANES // 2 :], strict=True)
+            rows = [
+                builder.shuffle_vector(a, b, ir.Constant(_WHOLE, [_INT32(n) for n in half]))
+                for a, b in pairs
+                for half in halves
+            ]
+        for value, row in zip(rows, _rows_of(block, builder, target, target_stride), strict=True):
+            _store(builder, value, row, zero)
+
+    return _plain(types.void, (Pointer, types.intp, Pointer, types.intp), emit)

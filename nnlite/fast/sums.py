@@ -1,0 +1,188 @@
+"""The one loop in which nearly all of the time goes: many sums of products side by side, each in its own order.
+
+out[r, c] = start[r, c] + sum_n a[r, n] * b[n, c] over ascending n, one accumulator a sum. A tile of them stays in
+registers from the first term to the last: no term waits for memory, and none for the one before it in another sum.
+Forward (eq. 8), backward (general gradients) and the gradient (eq. 18) are this loop with other strides.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from nnlite.fast.jit import inlined, part
+from nnlite.fast.lanes import LANES, add_products, ahead, store_difference, store_tile, tile_at
+
+__all__ = ["ADJACENT", "SAME", "STORE", "SUBTRACT", "sums_of_products"]
+
+#: strides, and what becomes of the sums. Numba compiles a function anew for each number that is written where it is
+#: called, but not for those of NumPy
+ADJACENT, SAME = cast(int, np.int64(1)), cast(int, np.int64(0))
+STORE, SUBTRACT = cast(bool, np.bool_(False)), cast(bool, np.bool_(True))
+
+
+@inlined
+def _all_terms(tile: Any, a: Any, a_step: int, a_stride: int, b: Any, b_step: int, count: int) -> Any:
+    for n in range(count):
+        tile = add_products(tile, ahead(a, n * a_step), a_stride, ahead(b, n * b_step))
+    return tile
+
+
+@inlined
+def _put(tile: Any, out: Any, out_stride: int, subtract: bool) -> None:
+    if subtract:
+        store_difference(tile, out, out_stride)
+    else:
+        store_tile(tile, out, out_stride)
+
+
+@part
+def _wide_strip(
+    start: Any,
+    start_stride: int,
+    a: Any,
+    a_step: int,
+    a_stride: int,
+    b: Any,
+    b_step: int,
+    count: int,
+    out: Any,
+    out_stride: int,
+    subtract: bool,
+    rows: int,
+) -> None:
+    """32 columns: 16 registers of AVX-512 for the sums of 8 rows, 2 for b."""
+    r = 0
+    while r + 8 <= rows:
+        tile = _all_terms(
+            tile_at(ahead(start, r * start_stride), start_stride, 8, 2),
+            ahead(a, r * a_stride),
+            a_step,
+            a_stride,
+            b,
+            b_step,
+            count,
+        )
+        _put(tile, ahead(out, r * out_stride), out_stride, subtract)
+        r += 8
+    while r + 4 <= rows:
+        four = _all_terms(
+            tile_at(ahead(start, r * start_stride), start_stride, 4, 2),
+            ahead(a, r * a_stride),
+            a_step,
+            a_stride,
+            b,
+            b_step,
+            count,
+        )
+        _put(four, ahead(out, r * out_stride), out_stride, subtract)
+        r += 4
+    while r < rows:
+        one = _all_terms(
+            tile_at(ahead(start, r * start_stride), start_stride, 1, 2),
+            ahead(a, r * a_stride),
+            a_step,
+            a_stride,
+            b,
+            b_step,
+            count,
+        )
+        _put(one, ahead(out, r * out_stride), out_stride, subtract)
+        r += 1
+
+
+@part
+def _narrow_strip(
+    start: Any,
+    start_stride: int,
+    a: Any,
+    a_step: int,
+    a_stride: int,
+    b: Any,
+    b_step: int,
+    count: int,
+    out: Any,
+    out_stride: int,
+    subtract: bool,
+    rows: int,
+) -> None:
+    """16 columns: twice the rows."""
+    r = 0
+    while r + 16 <= rows:
+        tile = _all_terms(
+            tile_at(ahead(start, r * start_stride), start_stride, 16, 1),
+            ahead(a, r * a_stride),
+            a_step,
+            a_stride,
+            b,
+            b_step,
+            count,
+        )
+        _put(tile, ahead(out, r * out_stride), out_stride, subtract)
+        r += 16
+    while r + 4 <= rows:
+        four = _all_terms(
+            tile_at(ahead(start, r * start_stride), start_stride, 4, 1),
+            ahead(a, r * a_stride),
+            a_step,
+            a_stride,
+            b,
+            b_step,
+            count,
+        )
+        _put(four, ahead(out, r * out_stride), out_stride, subtract)
+        r += 4
+    while r < rows:
+        one = _all_terms(
+            tile_at(ahead(start, r * start_stride), start_stride, 1, 1),
+            ahead(a, r * a_stride),
+            a_step,
+            a_stride,
+            b,
+            b_step,
+            count,
+        )
+        _put(one, ahead(out, r * out_stride), out_stride, subtract)
+        r += 1
+
+
+@part
+def sums_of_products(
+    start: Any,
+    start_stride: int,
+    a: Any,
+    a_step: int,
+    a_stride: int,
+    b: Any,
+    b_step: int,
+    count: int,
+    out: Any,
+    out_stride: int,
+    subtract: bool,
+    rows: int,
+    columns: int,
+) -> None:
+    """out[r, c] = start[r, c] + sum_n a[r, n] * b[n, c]; with `subtract` out[r, c] = out[r, c] - that.
+
+    Parameters
+    ----------
+    start : start[r, c] is at r * start_stride + c; the same row for all (`SAME`) where it is biases or zeros.
+    a : a[r, n] is at r * a_stride + n * a_step.
+    b : b[n, c] is at n * b_step + c.
+    count : of the terms.
+    out : out[r, c] is at r * out_stride + c.
+    rows, columns : of out; columns a multiple of 16.
+    """
+    c = 0
+    while c + 2 * LANES <= columns:
+        s = ahead(start, c)
+        _wide_strip(
+            s, start_stride, a, a_step, a_stride, ahead(b, c), b_step, count, ahead(out, c), out_stride, subtract, rows
+        )
+        c += 2 * LANES
+    if c < columns:
+        s = ahead(start, c)
+        _narrow_strip(
+            s, start_stride, a, a_step, a_stride, ahead(b, c), b_step, count, ahead(out, c), out_stride, subtract, rows
+        )

@@ -1,0 +1,1 @@
+"""The fast kernels against the plain ones."""

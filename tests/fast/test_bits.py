@@ -1,0 +1,297 @@
+"""The fast kernels give the plain kernels' bits: networks of any size, every option, any number of threads.
+
+pytest tests/fast --hypothesis-profile=fast    over 2,000 networks a test
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnlite import Network, fast, train
+from nnlite.errors import DivergedError, UsageError
+from nnlite.fast.engine import Engine
+from nnlite.kernels.step import (
+    Rule,
+    Shape,
+    activation_count,
+    begin_state,
+    forward_rows,
+    gradient_count,
+    loss_rows,
+    state_count,
+    train_rows,
+)
+from nnlite.layout import HiddenActivation, OutputFunction, parameter_count
+from nnlite.recipe import OPTIMIZERS, SCHEDULES, check_recipe
+from tests.runtime.native import same_bits
+
+Floats = npt.NDArray[np.float32]
+#: around one vector, two and more; few and many
+SIZE = st.one_of(st.integers(1, 18), st.integers(19, 70), st.sampled_from([128, 130, 200]))
+
+
+@dataclass
+class Training:
+    """One training as the kernels take it."""
+
+    shape: Shape
+    parameters: Floats
+    X: Floats
+    labels: npt.NDArray[np.int64]
+    targets: Floats
+    weights: Floats
+    order: npt.NDArray[np.int64]
+    rule: Rule
+    batch: int
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        return self.X, self.labels, self.targets, self.weights, self.order, self.rule
+
+    def state(self) -> Floats:
+        """Before the first step."""
+        state = np.empty(state_count(self.shape, self.rule.optimizer), np.float32)
+        begin_state(state, self.rule.optimizer)
+        return state
+
+    def plain(self, epochs: int) -> tuple[Floats, Floats, list[Floats], bool]:
+        """Parameters, state, losses, and whether all was finite."""
+        parameters, state, losses = self.parameters.copy(), self.state(), []
+        records = np.zeros((self.batch, activation_count(self.shape)), np.float32)
+        gradients = np.empty((self.batch, gradient_count(self.shape)), np.float32)
+        for _ in range(epochs):
+            losses.append(np.empty(self.order.size, np.float32))
+            seen = train_rows(self.shape, parameters, *self.data, state, records, gradients, losses[-1])
+            if seen >= 0:
+                return parameters, state, losses, False
+        return parameters, state, losses, True
+
+    def fast(self, epochs: int, threads: int) -> tuple[Floats, Floats, list[Floats], bool]:
+        """The same, by the fast kernels."""
+        parameters, state, losses = self.parameters.copy(), self.state(), []
+        engine = Engine(self.shape, self.batch, self.rule, threads)
+        engine.load(parameters, state)
+        for _ in range(epochs):
+            losses.append(np.empty(self.order.size, np.float32))
+            if not engine.train(*self.data, losses[-1]):
+                return parameters, state, losses, False
+        engine.store(parameters, state)
+        return parameters, state, losses, True
+
+
+@st.composite
+def trainings(draw: st.DrawFn) -> Training:
+    """Any."""
+    sizes = draw(st.lists(SIZE, min_size=2, max_size=5))
+    hidden, output = draw(st.sampled_from([*HiddenActivation])), draw(st.sampled_from([*OutputFunction]))
+    rows, batch = draw(st.integers(1, 70)), draw(st.sampled_from([1, 1, 2, 3, 7, 16, 17, 32, 50]))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    layers = [generator.normal(0, 1.4 / np.sqrt(i), i * o + o) for i, o in itertools.pairwise(sizes)]
+    X = generator.uniform(-1, 1, (rows, sizes[0])).astype(np.float32)
+    X[generator.uniform(size=X.shape) < 0.2] = 0
+    softmax = output == OutputFunction.SOFTMAX
+    weights = generator.uniform(0, 2, rows if draw(st.booleans()) else 0).astype(np.float32)
+    rule = check_recipe(
+        1,
+        batch,
+        draw(st.sampled_from([0.05, 0.001])),
+        draw(st.sampled_from([*OPTIMIZERS])),
+        weight_decay=draw(st.sampled_from([0.0, 0.0, 0.1])),
+        clip_norm=draw(st.sampled_from([None, None, 0.05, 2.0])),
+    ).rule(0)
+    return Training(
+        Shape(np.array(sizes), int(hidden), int(output)),
+        np.concatenate(layers).astype(np.float32) + np.float32(0),
+        X,
+        generator.integers(sizes[-1], size=rows if softmax else 0),
+        generator.uniform(0, 1, (1 if softmax else rows, sizes[-1])).astype(np.float32),
+        weights,
+        generator.permutation(rows),
+        rule,
+        min(batch, rows),
+    )
+
+
+@given(training=trainings(), threads=st.integers(1, 3))
+def test_training(training: Training, threads: int) -> None:
+    parameters, state, losses, finite = training.plain(3)
+    got = training.fast(3, threads)
+    assert got[3] == finite
+    assert all(same_bits(a, b) for a, b in zip(got[2][: len(losses) if finite else -1], losses, strict=False))
+    if finite:
+        assert same_bits(got[0], parameters)
+        assert same_bits(got[1], state)
+        assert not np.any(np.signbit(got[0]) & (got[0] == 0))
+
+
+@given(training=trainings())
+def test_measuring(training: Training) -> None:
+    shape, rows = training.shape, training.X.shape[0]
+    engine = Engine(shape, training.batch, training.rule)
+    engine.load(training.parameters, training.state())
+    losses, wanted = np.empty(rows, np.float32), np.empty(rows, np.float32)
+    right = engine.measure(training.X, training.labels, training.targets, losses)
+    loss_rows(shape, training.parameters, training.X, training.labels, training.targets, wanted)
+    assert same_bits(losses, wanted)
+    if shape.output == OutputFunction.SOFTMAX:
+        logits = np.empty((rows, shape.sizes[-1]), np.float32)
+        forward_rows(shape, training.parameters, training.X, logits)
+        assert right == np.count_nonzero(np.argmax(logits, axis=1) == training.labels)
+        # without room for losses they are not computed
+        assert engine.measure(training.X, training.labels, training.targets, np.empty(0, np.float32)) == right
+
+
+def test_of_equal_logits_the_first_counts() -> None:
+    shape = Shape(np.array([1, 3]), 1, int(OutputFunction.SOFTMAX))
+    engine = Engine(shape, 1, check_recipe(1, 1, 0.1, "sgd").rule(0))
+    engine.load(np.zeros(6, np.float32), np.empty(0, np.float32))
+    nothing = np.zeros((1, 3), np.float32)
+    labels = np.array([0, 1, 0, 2, 0])
+    assert engine.measure(np.ones((5, 1), np.float32), labels, nothing, np.empty(0, np.float32)) == 3
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("output", OutputFunction)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_what_is_not_finite_is_found(batch: int, output: OutputFunction, optimizer: str) -> None:
+    """In the data of one sample only, so that it is found among others; then in a parameter."""
+    sizes, rows = (5, 20, 4), 9
+    generator = np.random.default_rng(3)
+    X, softmax = generator.uniform(size=(rows, 5)).astype(np.float32), output == OutputFunction.SOFTMAX
+    training = Training(
+        Shape(np.array(sizes), int(HiddenActivation.RELU), int(output)),
+        generator.normal(size=parameter_count(sizes)).astype(np.float32),
+        X,
+        generator.integers(4, size=rows if softmax else 0),
+        np.zeros((1 if softmax else rows, 4), np.float32),
+        np.zeros(0, np.float32),
+        np.arange(rows),
+        check_recipe(1, batch, 0.01, optimizer).rule(0),
+        batch,
+    )
+    assert training.plain(1)[3]
+    assert training.fast(1, 1)[3]
+    X[7] = 1e38
+    assert not training.plain(1)[3]
+    assert not training.fast(1, 1)[3]
+    assert not training.fast(1, 2)[3]
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("output", [OutputFunction.SOFTMAX, OutputFunction.SIGMOID])
+def test_a_logit_alone_that_is_not_finite_is_found(batch: int, output: OutputFunction) -> None:
+    """Its dA is 0, so that no parameter tells of it."""
+    X = np.array([[1], [1], [2], [1], [1]], np.float32)
+    training = Training(
+        Shape(np.array([1, 2]), 1, int(output)),
+        np.array([1, -3e38, 0, 0], np.float32),
+        X,
+        np.zeros(5 if output == OutputFunction.SOFTMAX else 0, np.int64),
+        np.array([[1, 0]] * (1 if output == OutputFunction.SOFTMAX else 5), np.float32),
+        np.zeros(0, np.float32),
+        np.arange(5),
+        check_recipe(1, batch, 0.01, "sgd").rule(0),
+        batch,
+    )
+    parameters, _, _, finite = training.plain(1)
+    assert not finite
+    assert np.isfinite(parameters).all()
+    assert not training.fast(1, 1)[3]
+    X[2] = 1
+    assert training.fast(1, 1)[3]
+
+
+def _trained(net: Network, X: Any, y: Any, arguments: dict[str, Any]) -> tuple[Network, Any]:
+    mine = net.copy()
+    try:
+        return mine, train(mine, X, y, progress=False, **arguments)
+    except DivergedError as error:
+        return mine, str(error)
+
+
+@given(data=st.data())
+def test_train_gives_the_same_either_way(data: st.DataObject) -> None:
+    """The public function: all that comes out of it, whichever kernels it takes."""
+    sizes = data.draw(st.lists(st.integers(2, 40), min_size=2, max_size=4))
+    net = Network(
+        sizes, data.draw(st.sampled_from(["relu", "tanh"])), data.draw(st.sampled_from(["softmax", "linear"]))
+    )
+    rows = data.draw(st.integers(sizes[-1], 60))
+    generator = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    X = generator.normal(size=(rows, sizes[0])) * data.draw(st.sampled_from([1.0, 1e30]))
+    classes = np.arange(rows) % sizes[-1]
+    y = classes if net.output == "softmax" else generator.normal(size=(rows, sizes[-1]))
+    arguments: dict[str, Any] = {
+        "epochs": 4,
+        "batch_size": data.draw(st.sampled_from([1, 4, 32])),
+        "learning_rate": data.draw(st.sampled_from([0.05, 1e5])),
+        "optimizer": data.draw(st.sampled_from([*OPTIMIZERS])),
+        "schedule": data.draw(st.sampled_from(SCHEDULES)),
+        "last_layers": data.draw(st.sampled_from([None, 1])),
+        "standardize": data.draw(st.booleans()),
+        "accuracy": data.draw(st.booleans()),
+        "threads": data.draw(st.sampled_from([None, 1, 2])),
+    }
+    if data.draw(st.booleans()):
+        arguments |= {"validation": (X[: sizes[-1]], y[: sizes[-1]]), "patience": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast, "_PAYS_FROM", dict.fromkeys(fast._PAYS_FROM, np.inf))
+        plain, history = _trained(net, X, y, arguments)
+        patch.setattr(fast, "_PAYS_FROM", dict.fromkeys(fast._PAYS_FROM, 0))
+        mine, told = _trained(net, X, y, arguments)
+    assert told == history
+    assert same_bits(mine.parameters, plain.parameters)
+    assert mine.training_record == plain.training_record
+
+
+def test_accuracy_is_measured_unless_it_is_not_asked_for() -> None:
+    X, y = np.eye(4), np.arange(4)
+    arguments: dict[str, Any] = {"epochs": 2, "progress": False}
+    assert train(Network([4, 4]), X, y, accuracy=False, **arguments).accuracy == (None, None)
+    assert None not in train(Network([4, 4]), X, y, **arguments).accuracy
+    assert None not in train(Network([4, 4]), X, y, accuracy=False, validation=(X, y), **arguments).accuracy
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "two"])
+def test_a_number_of_threads_that_cannot_be(threads: Any) -> None:
+    with pytest.raises(UsageError, match="threads must be"):
+        train(Network([2, 2]), np.eye(2), [0, 1], threads=threads, progress=False)
+
+
+def test_what_pays_goes_by_the_work() -> None:
+    """The fast kernels are loaded here: the engine is imported, and other tests may have called it."""
+    assert not fast.pays(fast._PAYS_FROM["loaded"] - 1, True)
+    assert fast.pays(fast._PAYS_FROM["nowhere"], True)
+    assert list(fast._PAYS_FROM.values()) == sorted(fast._PAYS_FROM.values())
+
+
+def test_the_first_use_on_a_computer_says_so(tmp_path: Path) -> None:
+    """A process with an empty cache tells that it compiles, once; the next one finds the code on disk."""
+    program = (
+        "import numpy as np; from nnlite import Network, fast, train; import sys;"
+        "fast._PAYS_FROM = dict.fromkeys(fast._PAYS_FROM, 0); show = (lambda *_: None) if sys.argv[1:] else False;"
+        "[train(Network([2, n, 2]), np.eye(2), [0, 1], epochs=1, progress=show) for n in (3, 4)]"
+    )
+
+    def said(*arguments: str) -> str:
+        command = [sys.executable, "-c", program, *arguments]
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
+
+    assert said("aloud").count("compiling the fast kernels") == 1
+    assert said("aloud") == ""
+    for path in tmp_path.rglob("*train_singly*"):
+        path.unlink()
+    assert said() == ""
