@@ -14,8 +14,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
-from numba import types
+from llvmlite import binding, ir
+from numba import config, types
 from numba.core import cgutils
 from numba.core.datamodel import models, register_default
 from numba.core.imputils import lower_builtin
@@ -24,6 +24,7 @@ from numba.extending import intrinsic
 
 __all__ = [
     "LANES",
+    "WIDE_REGISTERS",
     "add_products",
     "ahead",
     "bits_of",
@@ -49,6 +50,17 @@ __all__ = [
 
 #: float32 in a vector
 LANES = 16
+
+
+def _has_wide_registers() -> bool:
+    """Whether Numba compiles for AVX-512, with 32 registers of 16 floats. Others hold 8 such vectors in theirs."""
+    if config.CPU_FEATURES is not None:
+        return "+avx512f" in config.CPU_FEATURES
+    return bool(binding.get_host_cpu_features().get("avx512f", False))
+
+
+#: whether tiles of 16 vectors stay in registers, or else of 4
+WIDE_REGISTERS = _has_wide_registers()
 
 _FLOAT, _INT32 = ir.FloatType(), ir.IntType(32)
 _LANES = ir.VectorType(_FLOAT, LANES)

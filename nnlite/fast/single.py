@@ -17,6 +17,7 @@ from nnlite.fast.elementary import exp_lanes, log_lanes, sigmoid_lanes
 from nnlite.fast.jit import fast_kernel, inlined, part
 from nnlite.fast.lanes import (
     LANES,
+    WIDE_REGISTERS,
     ahead,
     largest_lane,
     load,
@@ -42,6 +43,8 @@ Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
+#: vectors of columns side by side
+BROAD, MEDIUM = (8, 4) if WIDE_REGISTERS else (3, 2)
 _ZERO, _HALF, _ONE, _MINUS_ZERO = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(-0.0)
 
 
@@ -60,19 +63,19 @@ def _one_pass(total: Any, u: Any, before: Any, x: Any, w: Any, stride: int, rows
 def _update_and_sum(w: Any, rows: int, width: int, u: Any, before: Any, start: Any, x: Any, out: Any) -> None:
     """w[i, j] = w[i, j] - u[j] * before[i], then out[j] = start[j] + sum_i w[i, j] * x[i] over ascending i.
 
-    Up to 8 vectors of columns side by side, so that no sum waits for itself.
+    As many vectors of columns side by side as registers hold with their u, so that no sum waits for itself.
     """
     j = 0
-    while j + 8 * LANES <= width:
+    while j + BROAD * LANES <= width:
         s, strip = ahead(start, j), ahead(w, j)
-        eight = _one_pass(tile_at(s, 0, 1, 8), tile_at(ahead(u, j), 0, 1, 8), before, x, strip, width, rows)
-        store_tile(eight, ahead(out, j), 0)
-        j += 8 * LANES
-    while j + 4 * LANES <= width:
+        broad = _one_pass(tile_at(s, 0, 1, BROAD), tile_at(ahead(u, j), 0, 1, BROAD), before, x, strip, width, rows)
+        store_tile(broad, ahead(out, j), 0)
+        j += BROAD * LANES
+    while j + MEDIUM * LANES <= width:
         s, strip = ahead(start, j), ahead(w, j)
-        four = _one_pass(tile_at(s, 0, 1, 4), tile_at(ahead(u, j), 0, 1, 4), before, x, strip, width, rows)
-        store_tile(four, ahead(out, j), 0)
-        j += 4 * LANES
+        medium = _one_pass(tile_at(s, 0, 1, MEDIUM), tile_at(ahead(u, j), 0, 1, MEDIUM), before, x, strip, width, rows)
+        store_tile(medium, ahead(out, j), 0)
+        j += MEDIUM * LANES
     while j + 2 * LANES <= width:
         s, strip = ahead(start, j), ahead(w, j)
         two = _one_pass(tile_at(s, 0, 1, 2), tile_at(ahead(u, j), 0, 1, 2), before, x, strip, width, rows)

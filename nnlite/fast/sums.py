@@ -12,10 +12,13 @@ from typing import Any, cast
 import numpy as np
 
 from nnlite.fast.jit import inlined, part
-from nnlite.fast.lanes import LANES, add_products, ahead, store_difference, store_tile, tile_at
+from nnlite.fast.lanes import LANES, WIDE_REGISTERS, add_products, ahead, store_difference, store_tile, tile_at
 
 __all__ = ["ADJACENT", "SAME", "STORE", "SUBTRACT", "sums_of_products"]
 
+#: rows of a tile two vectors wide and of one a vector wide: as many as stay in registers, and fewer for what is left
+TALL, SHORT = (8, 4) if WIDE_REGISTERS else (2, 1)
+TALLEST, LOW = (16, 4) if WIDE_REGISTERS else (4, 1)
 #: strides, and what becomes of the sums. Numba compiles a function anew for each number that is written where it is
 #: called, but not for those of NumPy
 ADJACENT, SAME = cast(int, np.int64(1)), cast(int, np.int64(0))
@@ -52,11 +55,11 @@ def _wide_strip(
     subtract: bool,
     rows: int,
 ) -> None:
-    """32 columns: 16 registers of AVX-512 for the sums of 8 rows, 2 for b."""
+    """32 columns."""
     r = 0
-    while r + 8 <= rows:
+    while r + TALL <= rows:
         tile = _all_terms(
-            tile_at(ahead(start, r * start_stride), start_stride, 8, 2),
+            tile_at(ahead(start, r * start_stride), start_stride, TALL, 2),
             ahead(a, r * a_stride),
             a_step,
             a_stride,
@@ -65,10 +68,10 @@ def _wide_strip(
             count,
         )
         _put(tile, ahead(out, r * out_stride), out_stride, subtract)
-        r += 8
-    while r + 4 <= rows:
-        four = _all_terms(
-            tile_at(ahead(start, r * start_stride), start_stride, 4, 2),
+        r += TALL
+    while r + SHORT <= rows:
+        short = _all_terms(
+            tile_at(ahead(start, r * start_stride), start_stride, SHORT, 2),
             ahead(a, r * a_stride),
             a_step,
             a_stride,
@@ -76,8 +79,8 @@ def _wide_strip(
             b_step,
             count,
         )
-        _put(four, ahead(out, r * out_stride), out_stride, subtract)
-        r += 4
+        _put(short, ahead(out, r * out_stride), out_stride, subtract)
+        r += SHORT
     while r < rows:
         one = _all_terms(
             tile_at(ahead(start, r * start_stride), start_stride, 1, 2),
@@ -107,11 +110,11 @@ def _narrow_strip(
     subtract: bool,
     rows: int,
 ) -> None:
-    """16 columns: twice the rows."""
+    """16 columns."""
     r = 0
-    while r + 16 <= rows:
+    while r + TALLEST <= rows:
         tile = _all_terms(
-            tile_at(ahead(start, r * start_stride), start_stride, 16, 1),
+            tile_at(ahead(start, r * start_stride), start_stride, TALLEST, 1),
             ahead(a, r * a_stride),
             a_step,
             a_stride,
@@ -120,10 +123,10 @@ def _narrow_strip(
             count,
         )
         _put(tile, ahead(out, r * out_stride), out_stride, subtract)
-        r += 16
-    while r + 4 <= rows:
-        four = _all_terms(
-            tile_at(ahead(start, r * start_stride), start_stride, 4, 1),
+        r += TALLEST
+    while r + LOW <= rows:
+        short = _all_terms(
+            tile_at(ahead(start, r * start_stride), start_stride, LOW, 1),
             ahead(a, r * a_stride),
             a_step,
             a_stride,
@@ -131,8 +134,8 @@ def _narrow_strip(
             b_step,
             count,
         )
-        _put(four, ahead(out, r * out_stride), out_stride, subtract)
-        r += 4
+        _put(short, ahead(out, r * out_stride), out_stride, subtract)
+        r += LOW
     while r < rows:
         one = _all_terms(
             tile_at(ahead(start, r * start_stride), start_stride, 1, 1),
