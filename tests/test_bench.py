@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from nnlite.bench import Row, bench_device, emlearn
+from nnlite.bench import emlearn
 from nnlite.bench.boards import Cost
+from nnlite.bench.device import Row, bench_device
 from nnlite.cli import run
 from nnlite.errors import IncompatibleError
 from nnlite.profile import Profile
@@ -100,7 +101,7 @@ def test_the_verb_prints_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
         ("elephant --board microbit2", "'elephant'"),
         ("device", "name it with --board"),
         ("device --board microbit --board microbit2", "one board"),
-        ("device --board microbit --baud 250000", "belong to 'bench link'"),
+        ("device --board microbit --baud 250000", "--baud belongs to 'bench link'"),
         ("link --board microbit --profile", "belongs to 'bench device'"),
         ("link --board microbit --baud 9600", "its rates are 115,200, 250,000"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnlite.bench import Delta, Use, measure_delta, measure_use, rates
+from nnlite.bench.link import Delta, Use, measure_delta, measure_use, rates
 from nnlite.cli import run
 from nnlite.cli.bench_link import delta_lines, use_table
 from nnlite.errors import IncompatibleError

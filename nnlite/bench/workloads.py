@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,17 +40,27 @@ class Workload:
     labels = None
 
     def draw(self) -> tuple[Floats, Floats]:
-        """Parameters (P,) and one sample (inputs,).
+        """Parameters (P,) and one sample (inputs,): the first one of `draw_rows`."""
+        parameters, samples, _ = self.draw_rows(1)
+        return parameters, samples[0]
+
+    def draw_rows(self, count: int) -> tuple[Floats, Floats, npt.NDArray[Any]]:
+        """Parameters (P,), samples (count, inputs), and what they are to become.
 
         From `numpy.random.default_rng(0)`: of each layer the weights, normal * sqrt(2 / inputs), then the biases,
-        0.1 * normal; then the sample, uniform in [0, 1).
+        0.1 * normal; then the samples, uniform in [0, 1). Linear outputs are to be the samples again; else a sample's
+        class (count,) int64 is the largest of its distances from 0.5, times normal weights that are drawn last.
         """
         generator = np.random.default_rng(0)
         parts = []
         for inputs, outputs in zip(self.sizes[:-1], self.sizes[1:], strict=True):
             parts.append((generator.normal(size=inputs * outputs) * np.sqrt(2 / inputs)).astype(np.float32))
             parts.append((0.1 * generator.normal(size=outputs)).astype(np.float32))
-        return np.concatenate(parts), generator.uniform(0.0, 1.0, self.sizes[0]).astype(np.float32)
+        X = generator.uniform(0.0, 1.0, (count, self.sizes[0])).astype(np.float32)
+        if self.output == "linear":
+            return np.concatenate(parts), X, X
+        teacher = generator.normal(size=(self.sizes[0], self.sizes[-1]))
+        return np.concatenate(parts), X, np.argmax((X - 0.5) @ teacher, axis=1)
 
     def shape(self) -> step.Shape:
         """As the kernels take it."""

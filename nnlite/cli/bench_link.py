@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nnlite.cli.screen import aligned, note, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from nnlite.bench import Delta, Use
+    from nnlite.bench.link import Delta, Use
     from nnlite.profile import Profile
 
 __all__ = ["bench_link", "delta_lines", "use_table"]
@@ -43,7 +43,7 @@ def delta_lines(deltas: list[Delta]) -> str:
 
 def bench_link(profiles: list[Profile], baud: int | None, latency: float | None, as_json: bool, quiet: bool) -> None:
     """Measure each board at one rate, or at all that it has, and print what came out."""
-    from nnlite.bench import LATENCY_SECONDS, measure_delta, measure_use, rates
+    from nnlite.bench.link import LATENCY_SECONDS, measure_delta, measure_use, rates
 
     latency = LATENCY_SECONDS if latency is None else latency
     runs = [(profile, rate) for profile in profiles for rate in ((baud,) if baud is not None else rates(profile))]

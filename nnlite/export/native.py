@@ -23,7 +23,7 @@ from nnlite.errors import DataError, IncompatibleError, PathError, UsageError
 from nnlite.files import check_path
 from nnlite.network import as_samples
 
-__all__ = ["Exported", "load_exported"]
+__all__ = ["Exported", "compilers", "load_exported"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -177,7 +177,7 @@ def load_exported(
     folder = Path(tempfile.mkdtemp(prefix="nnlite-export-"))
     try:
         library = folder / ("export.dll" if sys.platform == "win32" else "export.so")
-        command = [*(compiler or _compiler()), *flags, "-shared", "-fPIC", str(source), "-o", str(library)]
+        command = [*(compiler or compilers()[0]), *flags, "-shared", "-fPIC", str(source), "-o", str(library)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
@@ -189,11 +189,19 @@ def load_exported(
         shutil.rmtree(folder, ignore_errors=True)  # a library that is loaded stays; Windows keeps its file, too
 
 
-def _compiler() -> list[str]:
-    for name in ("gcc", "cc", "clang"):
-        path = shutil.which(name)
+def compilers() -> list[list[str]]:
+    """The commands of those that there are: gcc, cc and clang where they are different ones, or else ziglang's clang.
+
+    Raises
+    ------
+    IncompatibleError : there is none.
+    """
+    found: dict[Path, list[str]] = {}
+    for path in map(shutil.which, ("gcc", "cc", "clang")):
         if path is not None:
-            return [path]
+            found.setdefault(Path(path).resolve(), [path])
+    if found:
+        return list(found.values())
     if importlib.util.find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=all"]
+        return [[sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=all"]]
     raise IncompatibleError("there is no C compiler; install gcc or clang, or the package ziglang")

@@ -13,6 +13,6 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> native.Runtime:
     compiler = native.gcc() or native.clang()
     if compiler is None:
         pytest.skip("neither gcc nor ziglang is installed")
-    files = [*native.sources(), native.HERE / "loops.c"]
+    files = [*native.sources(), *native.LOOPS]
     target = tmp_path_factory.mktemp("runtime") / "runtime.so"
     return native.Runtime(native.compile_c(compiler, ["-O2", "-shared", "-fPIC"], files, target))

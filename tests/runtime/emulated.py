@@ -32,16 +32,16 @@ _REGISTERS = [getattr(arm_const, f"UC_ARM_REG_R{n}") for n in range(4)]
 
 
 def build(compiler: list[str], chip: str, level: str, target: Path, more: Sequence[Path] = ()) -> Path:
-    """A program of loops.c, the runtime and more for a core."""
+    """A program of `LOOPS`, the runtime and more for a core."""
     # -g, or ziglang strips the names at -Os
     flags = [*native.CHIPS[chip], level, "-g", "-ffreestanding", "-Wl,--entry=sweep_exp_f32,--no-gc-sections"]
-    return native.compile_c(compiler, flags, [*native.sources(), native.HERE / "loops.c", *more], target)
+    return native.compile_c(compiler, flags, [*native.sources(), *native.LOOPS, *more], target)
 
 
 def build_with_gcc(compiler: list[str], chip: str, level: str, target: Path) -> Path:
     """The same by GCC, whose library comes last."""
     flags = [*native.GCC_CHIPS[chip], level, "-ffreestanding", "-nostdlib", "-Wl,--entry=sweep_exp_f32"]
-    return native.compile_c(compiler, flags, [*native.sources(), native.HERE / "loops.c"], target, ["-lgcc"])
+    return native.compile_c(compiler, flags, [*native.sources(), *native.LOOPS], target, ["-lgcc"])
 
 
 def core_of(name: str, folder: Path) -> Core:

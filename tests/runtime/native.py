@@ -15,11 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nnlite.bench.c_runtime import CRule, CShape
 from nnlite.kernels.step import Rule, Shape
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "nnlite" / "runtime"
 HERE = Path(__file__).resolve().parent
+BENCH = ROOT / "nnlite" / "bench"
+#: what calls the runtime
+LOOPS = [HERE / "loops.c", BENCH / "train_rows.c"]
 STRICT = ["-std=c99", "-ffp-contract=off", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror"]
 
 #: Clang's options for the two cores, without and with floats in hardware
@@ -66,7 +70,17 @@ def compile_c(
     compiler: Sequence[str], flags: Sequence[str], files: Sequence[Path], target: Path, libraries: Sequence[str] = ()
 ) -> Path:
     """Compile and link; the compiler's messages are the assertion's."""
-    command = [*compiler, *STRICT, *flags, f"-I{RUNTIME}", *map(str, files), *libraries, "-o", str(target)]
+    command = [
+        *compiler,
+        *STRICT,
+        *flags,
+        f"-I{RUNTIME}",
+        f"-I{BENCH}",
+        *map(str, files),
+        *libraries,
+        "-o",
+        str(target),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
     return target
@@ -116,37 +130,13 @@ class LayerResult(NamedTuple):
     bias: Floats
 
 
-class _Shape(ctypes.Structure):
-    """nn_shape_t."""
-
-    _fields_ = (
-        ("layers", ctypes.c_uint16),
-        ("hidden", ctypes.c_uint8),
-        ("output", ctypes.c_uint8),
-        ("sizes", ctypes.POINTER(ctypes.c_uint16)),
-    )
-
-
-class _Rule(ctypes.Structure):
-    """nn_rule_t."""
-
-    _fields_ = (
-        ("optimizer", ctypes.c_uint32),
-        ("learning_rate", ctypes.c_float),
-        ("betas", ctypes.c_float * 2),
-        ("epsilon", ctypes.c_float),
-        ("weight_decay", ctypes.c_float),
-        ("clip_norm", ctypes.c_float),
-    )
-
-
 def _pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
     assert array.flags.c_contiguous
     return ctypes.c_void_p(array.ctypes.data if array.size else None)
 
 
 class Runtime:
-    """The functions of loops.c, with numpy arrays."""
+    """The functions of `LOOPS`, with numpy arrays."""
 
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
@@ -187,7 +177,7 @@ class Runtime:
         indices = labels.astype(np.uint32)
         betas = (ctypes.c_float * 2)(*map(float, rule.betas))
         numbers = map(float, (rule.epsilon, rule.weight_decay, rule.clip_norm))
-        plain = _Rule(rule.optimizer, float(rule.learning_rate), betas, *numbers)
+        plain = CRule(rule.optimizer, float(rule.learning_rate), betas, *numbers)
         seen: int = self._library.train_rows(
             _shape(shape),
             *(_pointer(array) for array in (parameters, X, indices, targets, weights)),
@@ -207,11 +197,8 @@ class Runtime:
         return LayerResult(bool(good), out, dX, arrays[0].ravel(), arrays[1])
 
 
-def _shape(shape: Shape) -> ctypes._Pointer[_Shape]:
-    """By reference, which keeps the sizes alive as long as itself."""
-    sizes = (ctypes.c_uint16 * shape.sizes.size)(*shape.sizes.tolist())
-    plain = _Shape(shape.sizes.size - 1, shape.hidden, shape.output, sizes)
-    return ctypes.pointer(plain)
+def _shape(shape: Shape) -> ctypes._Pointer[CShape]:
+    return ctypes.pointer(CShape.of(shape.sizes.tolist(), shape.hidden, shape.output))
 
 
 def same_bits(left: Floats, right: Floats) -> bool:

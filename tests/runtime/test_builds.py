@@ -34,7 +34,7 @@ def test_golden_vectors_in_c(build: str, tmp_path: Path) -> None:
     compiler, flags = NATIVE[build]
     if compiler is None:
         pytest.skip(f"{build.partition(' ')[0]} is not installed")
-    files = [*native.sources(), native.HERE / "golden.c", native.HERE / "loops.c"]
+    files = [*native.sources(), native.HERE / "golden.c", *native.LOOPS]
     program = native.compile_c(compiler, flags, files, tmp_path / "golden")
     done = subprocess.run([program, PATH], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
