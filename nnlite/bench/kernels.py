@@ -40,7 +40,7 @@ BATCH_SIZES = (1, 32, 256)
 #: rows of the data that an epoch goes over
 ROWS = 8192
 #: of one run, about, and how often each has its turn
-SECONDS, ROUNDS = 0.3, 5
+SECONDS, ROUNDS = 0.5, 5
 #: batches after which a peer that sums in another order must be where nnlite is; with more of them a sum that is next
 #: to 0 may fall to either side of ReLU
 _COMMON_BATCHES = 4

@@ -94,7 +94,7 @@ def bench(
         typer.Option("--peers", metavar="NAMES", help="kernels: of c, runtime, jax, torch, sklearn; else all."),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", min=0.001, max=60, help="kernels: of one run, about; 0.3 without.")
+        float | None, typer.Option("--seconds", min=0.001, max=60, help="kernels: of one run, about; 0.5 without.")
     ] = None,
     rounds: Annotated[
         int | None, typer.Option("--rounds", min=1, max=1000, help="kernels: runs of each, in turn; 5 without.")

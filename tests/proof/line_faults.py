@@ -10,7 +10,7 @@ from firmware_sim import open_board
 from firmware_sim.faults import Faults
 from tests.proof.talk import LARGE, SMALL, Talk, talk
 
-__all__ = ["BIT_ERRORS", "CASES", "HEAD", "SEEDS", "Case", "Found", "row", "try_case"]
+__all__ = ["BIT_ERRORS", "CASES", "HEAD", "SEEDS", "Found", "row", "try_case"]
 
 #: chances of each bit
 BIT_ERRORS = (0.0, 1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3)
@@ -69,25 +69,26 @@ class Found:
     pull: float
 
 
-def try_case(board: str, case: Case) -> Found:
-    """Try all transfers with every seed.
+def try_case(board: str, name: str) -> Found:
+    """Try all transfers of a case with every seed.
 
     Raises
     ------
     Violation : one ended neither complete and right nor with a named error.
     """
+    case = CASES[name]
     seconds: dict[str, list[float]] = {}
     errors: Counter[str] = Counter()
     for seed in SEEDS:
         with open_board(board, faults=replace(case.faults, seed=seed)) as opened:
-            for name, ended in talk(opened, case.what).items():
+            for step, ended in talk(opened, case.what).items():
                 if ended.error is None:
-                    seconds.setdefault(name, []).append(ended.seconds)
+                    seconds.setdefault(step, []).append(ended.seconds)
                 else:
                     errors[type(ended.error).__name__] += 1
 
-    def rate(name: str) -> float:
-        return case.what.image_bytes / statistics.median(seconds[name]) if name in seconds else 0.0
+    def rate(step: str) -> float:
+        return case.what.image_bytes / statistics.median(seconds[step]) if step in seconds else 0.0
 
     return Found(sum(map(len, seconds.values())), errors, rate("flash"), rate("pull"))
 
