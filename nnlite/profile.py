@@ -24,6 +24,8 @@ _Waits = Annotated[int, msgspec.Meta(ge=0, le=255)]
 _Address = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 _Pin = Annotated[int, msgspec.Meta(ge=0, le=63)]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
+#: it becomes a text in C and a field of HELLO
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
 _Status = Literal["proven", "datasheet only"]
 _Core = Literal["avr8", "cortex-m0", "cortex-m0+", "cortex-m4f"]
 _Endianness = Literal["little", "big"]
@@ -125,7 +127,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         itself (`profile.page_bytes`), which raises IncompatibleError where there are none.
     """
 
-    name: _Text
+    name: _Name
     title: _Text
     status: _Status
     chip: _Text
@@ -335,6 +337,8 @@ def _readable(error: msgspec.ValidationError, merged: dict[str, Any]) -> tuple[F
             :1
         ]
     dotted = ".".join(field)
+    if "matching regex" in what:
+        return field, f"{dotted} may be 1 to 32 letters, digits, '_', '.' and '-'"
     if what.startswith("invalid enum value"):
         return field, f"{dotted} may be {', '.join(map(repr, _ALLOWED[field[0]]))}; {what}"
     if what.startswith("object contains unknown field"):

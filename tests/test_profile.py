@@ -83,7 +83,8 @@ def test_a_missing_file_is_a_path_error(tmp_path: Path) -> None:
             "fpu = true",
             "fpu is true for cortex-m4f and false for every other core, and core is cortex-m0",
         ),
-        ('name = "microbit"', 'name = ""', "name: expected `str` of length >= 1"),
+        ('name = "microbit"', 'name = ""', "name may be 1 to 32 letters, digits, '_', '.' and '-'"),
+        ('name = "microbit"', "name = 'a\"; int x; \"'", "name may be 1 to 32 letters, digits"),
         (
             "fpu = false",
             "fpu = false\ncolour = 1",

@@ -75,6 +75,11 @@ static void drop_unfinished(void)
     }
 }
 
+/* Of HELLO's fields without the texts in two of them, and of the status word. */
+#define HELLO_FIXED_BYTES 197u
+STATIC_ASSERT(HELLO_FIXED_BYTES + sizeof(FIRMWARE_VERSION) - 1 + sizeof(BOARD_NAME) - 1 <= PAYLOAD_BYTES,
+              hello_fits_a_frame);
+
 static refusal_t hello(const request_t *request)
 {
     if (request->length < HELLO_REQUEST_LENGTH || request->session == 0) {
