@@ -32,9 +32,10 @@ from nnlite.link.protocol import Hello as DeviceInfo
 from nnlite.link.protocol import ModelReply as ServingModel
 from nnlite.link.protocol import Slot
 from nnlite.link.wire import Region
+from nnlite.memory import Learning, need
 from nnlite.network import Floats, Label, Network, as_samples, decide
-from nnlite.planner import Learning, plan
-from nnlite.profile import Profile
+from nnlite.planner import plan
+from nnlite.profile import Profile, profile_names
 from nnlite.recipe import check_recipe
 from nnlite.streams import Shape, run_rows
 from nnlite.training import EarlyStopping, check_patience, encode_validation
@@ -498,12 +499,11 @@ class Device:
         return HeldOut(net, encode_validation(net, validation))
 
     def _check_plan(self, net: Network | Shape, learning: Learning | None = None) -> None:
-        try:
-            profile = Profile.load(self._info.board)
-        except UsageError as error:
+        if self._info.board not in profile_names():
             raise IncompatibleError(
                 f"the device is a '{self._info.board}', a board that this version does not know; use a newer nnlite"
-            ) from error
+            )
+        profile = Profile.load(self._info.board)
         how = learning or Learning()
         answer = plan(
             net,
@@ -515,6 +515,12 @@ class Device:
             keep=how.keep,
         )
         answer.require("nothing was sent")
+        needed = need(net, learning)  # of a sketch, or of another version of the firmware, the device knows best
+        if needed.arena_bytes > self._info.arena_bytes:
+            raise DoesNotFitError(
+                f"{needed.doing} takes {needed.arena_bytes:,} bytes of RAM, this device has {self._info.arena_bytes:,} "
+                "left beside its firmware; nothing was sent"
+            )
 
     def _run(self, X: npt.ArrayLike, probabilities: bool, progress: Progress | None) -> tuple[Floats, Shape]:
         with self._session():

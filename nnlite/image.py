@@ -106,8 +106,11 @@ def encode_image(net: Network) -> bytes:
     check_network(net)
     net = net.checked()
     metadata = layout.encode_metadata(net.labels)
-    if len(metadata) > 0xFFFF:
-        raise DataError(f"the labels take {len(metadata):,} bytes, an image has room for 65,535; use shorter ones")
+    if len(metadata) > layout.MAX_METADATA_BYTES:
+        raise DataError(
+            f"the labels take {len(metadata):,} bytes, an image has room for {layout.MAX_METADATA_BYTES:,}; "
+            "use shorter ones"
+        )
     flags = 0
     floats = b""
     if net.mean is not None and net.scale is not None:

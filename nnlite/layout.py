@@ -20,6 +20,7 @@ __all__ = [
     "JOURNAL_MAGIC",
     "JOURNAL_OFFSET",
     "MAX_LAYERS",
+    "MAX_METADATA_BYTES",
     "RECORD",
     "RECORD_BYTES",
     "RECORD_COMMIT",
@@ -46,6 +47,8 @@ IMAGE_FORMAT = 1
 IMAGE_HEADER = "<IBBBBBBHI"
 #: dense layers at most: enough for the ten of MLPerf Tiny's autoencoder, few enough for a stack array
 MAX_LAYERS = 16
+#: of its metadata, whose length is a u16 in the header
+MAX_METADATA_BYTES = 0xFFFF
 
 DIGEST_BYTES = 32  # BLAKE2s-256, unkeyed (RFC 7693)
 

@@ -15,7 +15,7 @@ from typing import Any
 from nnlite import layout
 from nnlite.checks import check_batch_size, check_integer
 from nnlite.cycles import Cycles, inference_cycles, step_cycles
-from nnlite.errors import DoesNotFitError
+from nnlite.errors import DoesNotFitError, UsageError
 from nnlite.link.estimate import FlashTime, flash_time
 from nnlite.memory import Learning, Need, PlannedNetwork, image_parts, inference_bytes, learning_bytes, need
 from nnlite.profile import FirmwareMetadata, Profile
@@ -150,8 +150,8 @@ class Plan:
     reasons : what does not fit and by how much, or why that is not known; empty when everything fits.
     fits : whether the network can be flashed, and trained when that was asked for. None where a board without firmware
         has more bytes than image and arena take: whether the rest is enough is not known.
-    flash_time : estimate of how long it takes to flash; None without firmware.
-    wear : of a checkpoint; None without firmware, or where no source says how much the flash endures.
+    flash_time : estimate of how long it takes to flash; None without firmware, or where it does not fit.
+    wear : of a checkpoint; None likewise, or where no source says how much the flash endures.
     flash_wait_states : the profile's.
     asked : what was planned; None without firmware. The cycles are estimated from it when they are asked for.
     """
@@ -289,15 +289,19 @@ def plan(
 
     Raises
     ------
-    UsageError : a batch size below 1 or above 65,535, an unknown optimiser, more layers than there are.
+    UsageError : a batch size below 1 or above 65,535, an unknown optimiser, more layers than there are; no profile.
     """
+    if not isinstance(profile, Profile):
+        raise UsageError(f"a plan is for a Profile, not {profile!r}; Profile.load gives one by a board's name")
     layers = len(net.sizes) - 1
     if last_layers is not None:
         last_layers = check_integer("the last layers to train", last_layers, 1, layers)
     how = Learning(check_batch_size(batch_size), check_optimizer(optimizer), last_layers, keep)
     learning = how if learn else None
     needed = need(net, learning)
-    return _exact_plan(net, profile, learning, needed) if profile.has_firmware else _least_plan(profile, learn, needed)
+    if profile.has_firmware:
+        return _exact_plan(net, profile, learning, needed)
+    return _least_plan(net, profile, learn, needed)
 
 
 def largest_layer(profile: Profile) -> int:
@@ -325,9 +329,19 @@ def _static_parts(firmware: FirmwareMetadata) -> dict[str, int]:
     return {**shares, "other static data": firmware.static_bytes - sum(shares.values())}
 
 
-def _foreign(profile: Profile) -> list[str]:
-    """What keeps a board from reading a network's numbers at all."""
+def _impossible(net: PlannedNetwork, profile: Profile) -> list[str]:
+    """What no memory would help: an image that cannot be made, or numbers that a board cannot read."""
     reasons = []
+    layers, metadata_bytes = len(net.sizes) - 1, len(layout.encode_metadata(net.labels))
+    if layers > layout.MAX_LAYERS:
+        reasons.append(
+            f"layers: there are {layers}, an image holds {layout.MAX_LAYERS}: {layers - layout.MAX_LAYERS} too many"
+        )
+    if metadata_bytes > layout.MAX_METADATA_BYTES:
+        reasons.append(
+            f"labels: they take {metadata_bytes:,} bytes, an image has room for {layout.MAX_METADATA_BYTES:,}: "
+            f"{metadata_bytes - layout.MAX_METADATA_BYTES:,} too many"
+        )
     if _FORMAT not in profile.formats:
         reasons.append(
             f"format: the network's parameters are {_FORMAT}, {profile.name} takes {', '.join(profile.formats)}"
@@ -372,7 +386,7 @@ def _exact_plan(net: PlannedNetwork, profile: Profile, learning: Learning | None
     activity = "inference" if learning is None else learning.optimizer
     slot_pages = profile.slot_image_bytes // profile.page_bytes
     image_pages = -(-needed.image_bytes // profile.page_bytes)
-    reasons = _foreign(profile)
+    reasons = _impossible(net, profile)
     suggested: tuple[Suggestion, ...] = ()
     if not reasons:
         reasons = _too_much(profile, needed)
@@ -381,8 +395,7 @@ def _exact_plan(net: PlannedNetwork, profile: Profile, learning: Learning | None
             reasons.append(
                 f"what would fit: {suggested[0].description}"
                 if suggested
-                else "no network with these inputs and outputs fits this board; fewer inputs or a larger board are "
-                "needed"
+                else "of what was tried nothing fits: fewer inputs, other layers or a larger board are needed"
             )
     endurance = profile.flash_endurance_cycles
     return Plan(
@@ -409,17 +422,17 @@ def _exact_plan(net: PlannedNetwork, profile: Profile, learning: Learning | None
         },
         reasons=tuple(reasons),
         fits=not reasons,
-        flash_time=flash_time(needed.image_bytes, profile),
-        wear=None if endurance is None else Wear(1 + image_pages, endurance),
+        flash_time=None if reasons else flash_time(needed.image_bytes, profile),
+        wear=None if endurance is None or reasons else Wear(1 + image_pages, endurance),
         flash_wait_states=profile.flash_wait_states,
         suggested=suggested,
         asked=Asked(net, profile, learning),
     )
 
 
-def _least_plan(profile: Profile, learn: bool, needed: Need) -> Plan:
+def _least_plan(net: PlannedNetwork, profile: Profile, learn: bool, needed: Need) -> Plan:
     """The least that is needed, against all that the board has: there is no firmware whose share could be counted."""
-    reasons = _foreign(profile)
+    reasons = _impossible(net, profile)
     for memory, doing, taken, there in (
         ("flash", "the image", needed.image_bytes, profile.flash_bytes),
         ("RAM", needed.doing, needed.arena_bytes, profile.ram_bytes),

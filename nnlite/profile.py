@@ -24,8 +24,8 @@ _Waits = Annotated[int, msgspec.Meta(ge=0, le=255)]
 _Address = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 _Pin = Annotated[int, msgspec.Meta(ge=0, le=63)]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
-#: it becomes a text in C and a field of HELLO
-_Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
+#: it becomes a text in C, a field of HELLO, and part of the prebuilt files' names
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 _Status = Literal["proven", "datasheet only"]
 _Core = Literal["avr8", "cortex-m0", "cortex-m0+", "cortex-m4f"]
 _Endianness = Literal["little", "big"]
@@ -176,12 +176,21 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
             field, message = _readable(error, merged)
             raise texts.error(message, field) from error
         profile._check(texts)
-        if texts.texts[0].folder is not None and profile.name in profile_names():
-            profile._check_name(texts)
+        if texts.texts[0].folder is not None:
+            profile._check_own(texts)
         return profile
 
-    def _check_name(self, texts: ProfileTexts) -> None:
-        """By its name a board has its prebuilt firmware, so that another one must not bear it."""
+    def _check_own(self, texts: ProfileTexts) -> None:
+        """By its name a board has its prebuilt firmware, so that another one must not bear it; and what was proven is
+        that firmware.
+        """
+        if self.name not in profile_names():
+            if self.status == "proven":
+                raise texts.error(
+                    "status: proven are the bundled boards, whose firmware was run; this one's is 'datasheet only'",
+                    ("status",),
+                )
+            return
         bundled = Profile.load(self.name)
         for field, name in zip(self.__struct_fields__, self.__struct_encode_fields__, strict=True):
             if field not in ("title", "sources") and getattr(self, field) != getattr(bundled, field):
@@ -230,15 +239,23 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
                 f"least firmware_reserve_bytes and four pages, {self.firmware_reserve_bytes + 4 * self.page_bytes:,}",
                 *("firmware_reserve_bytes", "page_bytes", "flash_bytes"),
             )
+        if self.firmware_reserve_bytes % self.page_bytes or self.page_bytes % self.write_bytes:
+            raise error(
+                f"firmware_reserve_bytes must be a multiple of page_bytes, {self.page_bytes:,}, and that one of "
+                f"write_bytes, {self.write_bytes:,}",
+                *("firmware_reserve_bytes", "page_bytes", "write_bytes"),
+            )
+        if self.uart_tx_pin == self.uart_rx_pin:
+            raise error("uart_tx_pin and uart_rx_pin are the same pin", "uart_rx_pin", "uart_tx_pin")
         if self.payload_bytes * 4 > self.receive_buffer_bytes:
             raise error(
                 f"payload_bytes may be a quarter of receive_buffer_bytes at most, {self.receive_buffer_bytes // 4:,}",
                 *("payload_bytes", "receive_buffer_bytes"),
             )
-        if self.stack_reserve_bytes >= self.ram_bytes:
+        if self.stack_reserve_bytes + self.receive_buffer_bytes >= self.ram_bytes:
             raise error(
-                f"stack_reserve_bytes must be less than ram_bytes, {self.ram_bytes:,}",
-                *("stack_reserve_bytes", "ram_bytes"),
+                f"stack_reserve_bytes and receive_buffer_bytes must be less than ram_bytes, {self.ram_bytes:,}",
+                *("stack_reserve_bytes", "receive_buffer_bytes", "ram_bytes"),
             )
 
     @property
@@ -338,7 +355,7 @@ def _readable(error: msgspec.ValidationError, merged: dict[str, Any]) -> tuple[F
         ]
     dotted = ".".join(field)
     if "matching regex" in what:
-        return field, f"{dotted} may be 1 to 32 letters, digits, '_', '.' and '-'"
+        return field, f"{dotted} may be 1 to 32 small letters, digits, '_' and '-', a letter or digit first"
     if what.startswith("invalid enum value"):
         return field, f"{dotted} may be {', '.join(map(repr, _ALLOWED[field[0]]))}; {what}"
     if what.startswith("object contains unknown field"):

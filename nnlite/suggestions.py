@@ -62,6 +62,8 @@ def suggestions(sizes: Sizes, learning: Learning | None, fits: Fits) -> tuple[Su
         if smaller is not None and sum(smaller) > sum(seen):
             seen = smaller
             found.append(_network(smaller, learning, way))
+    if not found and learning is not None and fits(sizes, None):
+        found.append(Suggestion("running it, without learning on the board", sizes, _arguments(None)))
     return tuple(found)
 
 

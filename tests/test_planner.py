@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_sim import Board, open_board
-from nnlite import Network, image, plan
+from nnlite import Network, image, plan, train
 from nnlite.cycles import inference_cycles, step_cycles
 from nnlite.device import Device
-from nnlite.errors import UsageError
+from nnlite.errors import DoesNotFitError, UsageError
 from nnlite.layout import parameter_count
 from nnlite.link.estimate import flash_time
 from nnlite.link.protocol import LearnSettings
@@ -112,7 +112,7 @@ def test_what_does_not_fit_says_by_how_much_and_what_would(
     elif match := re.search(r"would fit: ([\d-]+)", p.reasons[-1]):
         smaller = [int(size) for size in match[1].split("-")]
         assert parameter_count(smaller) < parameter_count(sizes)
-        assert plan(Sized(smaller), profile, learn, 1).fits
+        assert plan(Sized(smaller), profile, **p.suggest()[0].arguments).fits
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 65_536, "a", 2.0, None, True])
@@ -317,10 +317,10 @@ def test_what_is_suggested_fits_and_is_no_more_than_was_asked_for(
         assert plan(Sized(list(suggestion.sizes)), profile, **suggestion.arguments).fits, suggestion
         assert (suggestion.sizes[0], suggestion.sizes[-1], len(suggestion.sizes)) == (sizes[0], sizes[-1], len(sizes))
         assert all(new <= old for new, old in zip(suggestion.sizes, sizes, strict=True))
-        assert suggestion.arguments["learn"] is learn
-        assert not learn or suggestion.arguments["batch_size"] <= batch_size
+        assert suggestion.arguments["learn"] is learn or found == (suggestion,), "running alone is the last resort"
+        assert suggestion.arguments.get("batch_size", 1) <= batch_size
     if not p.fits:
-        told = found[0].description if found else "no network with these inputs and outputs fits"
+        told = found[0].description if found else "of what was tried nothing fits"
         assert told in p.reasons[-1]
         assert [one["description"] for one in p.to_dict()["suggestions"]] == [one.description for one in found]
 
@@ -353,7 +353,32 @@ def test_nothing_is_suggested_where_nothing_can_be_said_to_fit() -> None:
     assert plan(Sized([64, 32, 10]), Profile.load("uno"), learn=True).suggest() == ()
     hopeless = plan(Sized([40_000, 5, 3]), MICROBIT)
     assert hopeless.suggest() == ()
-    assert hopeless.reasons[-1].startswith("no network with these inputs and outputs fits this board")
+    assert hopeless.reasons[-1].startswith("of what was tried nothing fits")
+
+
+def test_what_cannot_learn_may_still_run() -> None:
+    (found,) = plan(Sized([2_000, 2]), MICROBIT, learn=True).suggest()
+    assert (found.description, found.arguments) == ("running it, without learning on the board", {"learn": False})
+
+
+def test_an_image_that_cannot_be_made_does_not_fit() -> None:
+    """Whatever the memory: labels beyond a u16 of bytes, and more layers than an image holds."""
+    nano = Profile.load("nano33ble")
+    net = Network([2, 3_000])
+    net.labels = tuple(f"a label of thirty letters {n:04}" for n in range(3_000))
+    p = plan(net, nano)
+    assert not p.fits
+    assert p.reasons[0].startswith("labels: they take 99,012 bytes, an image has room for 65,535: 33,477 too many")
+    assert (p.flash_time, p.wear, p.inference) == (None, None, None)
+    with pytest.raises(DoesNotFitError, match="labels: they take"):
+        train(net, np.zeros((1, 2)), [net.labels[0]], profile=nano)
+    assert plan(Sized([2] * 19), nano).reasons[0] == "layers: there are 18, an image holds 16: 2 too many"
+    assert plan(Sized([2] * 19), Profile.load("pico")).fits is False
+
+
+def test_a_plan_is_for_a_profile() -> None:
+    with pytest.raises(UsageError, match=r"not 'microbit'; Profile\.load"):
+        plan(Network([3, 2]), "microbit")  # type: ignore[arg-type]
 
 
 # ---- formats and byte order

@@ -83,8 +83,8 @@ def test_a_missing_file_is_a_path_error(tmp_path: Path) -> None:
             "fpu = true",
             "fpu is true for cortex-m4f and false for every other core, and core is cortex-m0",
         ),
-        ('name = "microbit"', 'name = ""', "name may be 1 to 32 letters, digits, '_', '.' and '-'"),
-        ('name = "microbit"', "name = 'a\"; int x; \"'", "name may be 1 to 32 letters, digits"),
+        ('name = "microbit"', 'name = ""', "name may be 1 to 32 small letters, digits, '_' and '-'"),
+        ('name = "microbit"', "name = 'a\"; int x; \"'", "name may be 1 to 32 small letters"),
         (
             "fpu = false",
             "fpu = false\ncolour = 1",
@@ -107,11 +107,22 @@ def test_a_missing_file_is_a_path_error(tmp_path: Path) -> None:
         ("[sources]", "[sources]\ncore = 3", "sources.core: expected `str`, got `int`"),
         ("[sources]", '[sources]\ncore = ""', "sources.core: expected `str` of length >= 1"),
         ("firmware_reserve_bytes = 32_768", "firmware_reserve_bytes = 262_144", "no room for two slots"),
+        (
+            "firmware_reserve_bytes = 32_768",
+            "firmware_reserve_bytes = 33_000",
+            "must be a multiple of page_bytes, 1,024",
+        ),
+        (
+            "write_bytes = 4\n",
+            "write_bytes = 3\n",
+            "must be a multiple of page_bytes, 1,024, and that one of write_byt",
+        ),
+        ("uart_tx_pin = 24", "uart_tx_pin = 25", "uart_tx_pin and uart_rx_pin are the same pin"),
         ("flash_start = 0x0000_0000", "flash_start = 100", "flash_start must be a multiple of page_bytes"),
         (
             "stack_reserve_bytes = 1_024",
             "stack_reserve_bytes = 16_384",
-            "stack_reserve_bytes must be less than ram_bytes",
+            "stack_reserve_bytes and receive_buffer_bytes must be less than ram_bytes",
         ),
         ("cycles = 20_000", "cycles = 0", "firmware.flash_endurance_cycles: expected `int` >= 1"),
         ('endianness = "little"', 'endianness = "middle"', "endianness may be 'little', 'big'; invalid enum value"),
@@ -159,7 +170,11 @@ def test_without_the_firmware_table_a_profile_cannot_be_proven(tmp_path: Path) -
 
 def test_a_board_without_firmware_says_so_and_names_those_that_have_one(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
-    path.write_text(BUNDLED.replace('name = "microbit"', 'name = "mine"'), encoding="utf-8")
+    own = BUNDLED.replace('name = "microbit"', 'name = "mine"')
+    path.write_text(own, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"own\.toml, line \d: status: proven are the bundled boards"):
+        Profile.load(path)
+    path.write_text(own.replace('status = "proven"', 'status = "datasheet only"'), encoding="utf-8")
     with pytest.raises(
         IncompatibleError, match=r"no firmware for the board 'mine' yet; there is for microbit, microbit2, nano33ble"
     ):

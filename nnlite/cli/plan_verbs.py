@@ -125,6 +125,8 @@ def plan(
 
     if (board is not None) + all_boards + (compare is not None) != 1:
         raise UsageError("plan takes one of --board, --all-boards and --compare")
+    if not learn and (batch_size, optimizer, last_layers, keep) != (1, "sgd", None, False):
+        raise UsageError("--batch-size, --optimizer, --last-layers and --keep go with --learn")
     profiles = _profiles(board, compare)
     net = _planned(model, sizes, regression)
     plans = [make_plan(net, profile, learn, batch_size, optimizer, last_layers, keep) for profile in profiles]

@@ -54,6 +54,8 @@ def estimates(answer: Plan) -> list[str]:
     """What is not counted in bytes."""
     costs = (("an inference", answer.inference), ("a training step", answer.training_step))
     lines = [f"{what}, estimated: {_cost(cost)}" for what, cost in costs if cost is not None]
+    if answer.training_step is not None:
+        lines.append("a step without sample weights, weight decay or a clipped gradient")
     if lines and answer.flash_wait_states != 0:
         waits = "an unknown number" if answer.flash_wait_states is None else f"up to {answer.flash_wait_states}"
         lines.append(f"cycles are counted without the flash's wait states, {waits} a fetch")
@@ -209,4 +211,4 @@ def _options(suggestion: Suggestion, asked: Sequence[int]) -> str:
         words += ["--learn", "--batch-size", str(how["batch_size"]), "--optimizer", how["optimizer"]]
         words += ["--last-layers", str(how["last_layers"])] if how["last_layers"] is not None else []
         words += ["--keep"] if how["keep"] else []
-    return " ".join(words)
+    return " ".join(words) or "without --learn"

@@ -7,6 +7,7 @@
 #define IMAGE_FORMAT 0x1u
 #define IMAGE_HEADER_LENGTH 16u
 #define MAX_LAYERS 0x10u
+#define MAX_METADATA_BYTES 0xffffu
 #define DIGEST_BYTES 0x20u
 #define RECORD_MAGIC 0x534c4e4eu
 #define RECORD_FORMAT 0x1u
