@@ -45,6 +45,30 @@ def test_the_table_names_every_key() -> None:
         assert f"`{key}`" in keys, key
 
 
+def test_what_learning_takes_is_what_is_planned() -> None:
+    """And no more than was promised: 9,976 and 360 bytes, and 256 of the stack."""
+    rows = re.findall(
+        r"(?m)^\| (\d[\d-]+\d) \| (\w+) \| ([\d,]+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", PAGE
+    )
+    assert len(rows) == 2 * 3
+    for sizes, board, most, *told in rows:
+        profile = Profile.load(board)
+        p = plan(Network([int(size) for size in sizes.split("-")]), profile, learn=True)
+        ram, flash = (p.to_dict()["parts"][memory] for memory in ("ram", "flash"))
+        counted = ram["parameters"] + ram["activations X"] + ram["gradients dA"]
+        assert f"{counted:,}" == most
+        assert counted <= {"64-32-10": 9_976, "4-8-3": 360}[sizes]
+        shares = [
+            ram["inputs"],
+            ram["context"],
+            flash["image header"],
+            profile.firmware.step_stack_bytes,
+            p.stack_bytes,
+        ]
+        assert [str(share) for share in shares] == told
+        assert profile.firmware.step_stack_bytes <= 256
+
+
 @pytest.mark.filterwarnings("error")
 def test_the_example_does_what_it_says() -> None:
     code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]

@@ -188,7 +188,8 @@ def measure(board: Board, case: Case, seed: int) -> Measured:
         stack less than that, or more than `STACK_SPARE_BYTES` more.
     """
     profile, net, chance = board.profile, case.net, np.random.default_rng(seed)
-    static = profile.firmware.static_bytes
+    arena, reserve = (profile.firmware.symbols[name] for name in ("arena", "stack"))
+    static = arena.address - reserve.address - reserve.size  # where the linker has put them
     inference = _planned(net, profile, None)
     told = f"{case.what}: {'-'.join(map(str, net.sizes))} {net.hidden} {net.output}, {case.learning}"
     learning_ram = learning_stack = None
