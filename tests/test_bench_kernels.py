@@ -133,7 +133,7 @@ def test_steps_are_counted_to_the_end() -> None:
         ("Near", True, IntegrityError, "1 of 67 parameters have other bits"),
         ("Last", False, IntegrityError, "does not learn workload D as nnlite does: its parameters are"),
         ("Refusing", False, IncompatibleError, "ValueError: not today"),
-        ("Dying", False, IncompatibleError, "its process ended: out of memory"),
+        ("Dying", False, IncompatibleError, "its process ended with 1: out of memory"),
     ],
 )
 def test_a_trainer_that_is_not_what_it_should_be(

@@ -49,8 +49,9 @@ class Process:
             good, value = pickle.load(self._process.stdout)
         except (BrokenPipeError, EOFError):
             self._said.seek(0)
-            words = self._said.read().decode(errors="replace").strip()[-_LAST_WORDS:]
-            raise IncompatibleError(f"{self.peer.title} cannot be measured; its process ended: {words}") from None
+            words = self._said.read().decode(errors="replace").strip()[-_LAST_WORDS:] or "it said nothing"
+            ended = f"its process ended with {self._process.wait()}"
+            raise IncompatibleError(f"{self.peer.title} cannot be measured; {ended}: {words}") from None
         if not good:
             raise IncompatibleError(f"{self.peer.title} cannot be measured: {value}")
         return value
