@@ -216,7 +216,7 @@ class Network:
         _check_arithmetic()
         out = np.empty_like(raw)
         standardize_rows(raw, self.mean, self.scale, out)
-        bad = np.argwhere(~np.isfinite(out))
+        bad = _not_finite(out)
         if bad.size:
             row, column = map(int, bad[0])
             value = raw[row, column]
@@ -235,7 +235,7 @@ class Network:
         samples = self.standardize(X)
         out = np.empty((samples.shape[0], self.sizes[-1]), np.float32)
         forward_rows(self.kernel_shape(), self.parameters, samples, out)
-        bad = np.argwhere(~np.isfinite(out))
+        bad = _not_finite(out)
         if bad.size:
             raise DataError(f"row {bad[0][0]}: the network's output {bad[0][1]} is {out[tuple(bad[0])]}, not finite")
         return out
@@ -492,6 +492,12 @@ def as_array(given: npt.ArrayLike, fault: str) -> npt.NDArray[Any]:
         raise DataError(f"{fault}: {error}") from error
 
 
+def _not_finite(values: Floats) -> npt.NDArray[np.int64]:
+    """(number of them, 2): row and column of each value that is not finite."""
+    finite = np.isfinite(values)
+    return np.zeros((0, 2), np.int64) if finite.all() else np.argwhere(~finite)
+
+
 def as_samples(
     X: npt.ArrayLike,
     inputs: int,
@@ -522,7 +528,7 @@ def as_samples(
         raise DataError(f"{fault}: {error}") from error
     if samples.ndim != 2 or samples.shape[1] != inputs:
         raise DataError(f"the {what} have the shape {samples.shape}, the network takes (samples, {inputs})")
-    bad = np.argwhere(~np.isfinite(samples))
+    bad = _not_finite(samples)
     if bad.size:
         row, column = map(int, bad[0])
         name = f" ('{features[column]}')" if features else ""

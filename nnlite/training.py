@@ -194,7 +194,7 @@ def train(
     watch = None if patience is None else EarlyStopping(patience)
     kept = run.trained.copy()
     with _Shown(progress, how.epochs) as show:
-        run.get_ready(show.note)
+        run.get_ready(show.note, held_out is not None or (measured is not None and work.output == "softmax"))
         for number in range(1, how.epochs + 1):
             if shuffle:
                 order = generator.permutation(count)
@@ -250,22 +250,23 @@ class _Run:
         self.losses = np.empty(rows.count, np.float32)
         self._engine: Engine | None = None
 
-    def get_ready(self, note: Callable[[str], None]) -> None:
+    def get_ready(self, note: Callable[[str], None], measures: bool) -> None:
         """Decide for the fast kernels or against them.
 
         Parameters
         ----------
         note : called with a line for the user before something that takes long.
+        measures : whether `accuracy` or `mean_loss` will be asked for.
         """
         from nnlite import fast
 
         batch, rule = self._records.shape[0], self._how.rule(0)
         one_by_one = batch == 1 and self._how.is_plain_sgd
-        if not fast.pays(self.trained.size * self.losses.size * self._how.epochs, one_by_one):
+        if not fast.pays(self.trained.size * self.losses.size * self._how.epochs, one_by_one, measures):
             return
         from nnlite.fast.engine import Engine, where_compiled
 
-        if where_compiled(one_by_one) == "nowhere":
+        if where_compiled(one_by_one, measures) == "nowhere":
             note("compiling the fast kernels; this computer keeps them for later, whatever the network")
         self._engine = Engine(self._shape, batch, rule, self._threads)
         self._engine.load(self.trained, self._state)

@@ -16,16 +16,17 @@ __all__ = ["pays"]
 _PAYS_FROM = {"loaded": 1e6, "on disk": 1e8, "nowhere": 3e9}
 
 
-def pays(work: float, one_by_one: bool) -> bool:
+def pays(work: float, one_by_one: bool, measures: bool) -> bool:
     """Whether the fast kernels are through sooner, whatever must be done first.
 
     Parameters
     ----------
     work : weights times samples times epochs.
     one_by_one : whether that is plain SGD with a sample a step, which has a kernel of its own.
+    measures : whether losses or accuracy are measured between epochs, which has one, too.
     """
     if work < _PAYS_FROM["loaded" if "nnlite.fast.engine" in sys.modules else "on disk"]:
         return False
     from nnlite.fast.engine import where_compiled
 
-    return work >= _PAYS_FROM[where_compiled(one_by_one)]
+    return work >= _PAYS_FROM[where_compiled(one_by_one, measures)]

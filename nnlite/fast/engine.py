@@ -35,9 +35,9 @@ def _zeros(count: int) -> Vector:
     return memory[first : first + count * 4].view(np.float32)
 
 
-def where_compiled(one_by_one: bool) -> str:
+def where_compiled(one_by_one: bool, measures: bool) -> str:
     """Where the kernels of a training are: "loaded", "on disk" or "nowhere"."""
-    needed = train_singly if one_by_one else train_batches, measure_rows
+    needed = [train_singly if one_by_one else train_batches, *([measure_rows] if measures else [])]
     return max((where_is(kernel) for kernel in needed), key=["loaded", "on disk", "nowhere"].index)
 
 

@@ -272,8 +272,8 @@ def test_a_number_of_threads_that_cannot_be(threads: Any) -> None:
 
 def test_what_pays_goes_by_the_work() -> None:
     """The fast kernels are loaded here: the engine is imported, and other tests may have called it."""
-    assert not fast.pays(fast._PAYS_FROM["loaded"] - 1, True)
-    assert fast.pays(fast._PAYS_FROM["nowhere"], True)
+    assert not fast.pays(fast._PAYS_FROM["loaded"] - 1, True, True)
+    assert fast.pays(fast._PAYS_FROM["nowhere"], True, True)
     assert list(fast._PAYS_FROM.values()) == sorted(fast._PAYS_FROM.values())
 
 
