@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
+from random import Random
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from nnlite.link import protocol
 from nnlite.link.protocol import Refusal
 from nnlite.link.wire import Message, Status
 from nnlite.network import Network
-from tests.proof.hostile_images import check_of, fault_of, hostile_images
+from tests.proof.hostile_images import NO_ROOM_IN_FLASH, check_of, fault_of, hostile_images
 from tests.proof.judge import Violation
 from tests.proof.raw import Raw
 
@@ -22,6 +24,8 @@ _OLD = Network([3, 4, 2], seed=3)
 _SAMPLE = np.array([0.5, -1.0, 2.0], np.float32)
 #: images between two greetings
 _BATCH = 500
+#: images between two lengths that no slot holds
+_ANNOUNCED_EVERY = 10
 
 
 def hostile_board(board: Board, count: int, seed: int) -> Counter[str]:
@@ -33,6 +37,7 @@ def hostile_board(board: Board, count: int, seed: int) -> Counter[str]:
         right afterwards; the firmware faults.
     """
     found: Counter[str] = Counter()
+    chance = Random(seed)
     old = encode_image(_OLD)
     logits = _OLD.decision_function(_SAMPLE[None, :]).astype("<f4").tobytes()
     raw = Raw(board)
@@ -48,6 +53,8 @@ def hostile_board(board: Board, count: int, seed: int) -> Counter[str]:
             found["accepted" if fault is None else check_of(image, fault)] += 1
             if number % _BATCH == 0:
                 raw = Raw(board)
+            if number % _ANNOUNCED_EVERY == 0:
+                found[NO_ROOM_IN_FLASH] += _announce(raw, board.profile.slot_image_bytes, chance)
             if fault is None:
                 raw.flash(old)
             elif not _run(raw).endswith(logits):
@@ -55,6 +62,19 @@ def hostile_board(board: Board, count: int, seed: int) -> Counter[str]:
     except FirmwareFault as error:
         raise Violation(f"crash: {error}") from error
     return found
+
+
+def _announce(raw: Raw, room: int, chance: Random) -> int:
+    """Say that an image comes which is longer than a slot, up to what 32 bits hold."""
+    length = chance.choice([room + 1, room + 4, 2**32 - 1, 2**32 - 4, 2**31, chance.randrange(room + 1, 2**32)])
+    answer = raw.request(Message.FLASH_BEGIN, struct.pack("<I", length) + bytes(32 + chance.randrange(40)))
+    if not isinstance(answer, Refusal) or (answer.status, answer.value, answer.limit) != (
+        Status.TOO_LARGE,
+        length,
+        room,
+    ):
+        raise Violation(f"wrong: {length:,} bytes are announced to a slot of {room:,}, and the board says {answer!r}")
+    return 1
 
 
 def _names(refusal: Refusal, fault: int) -> bool:

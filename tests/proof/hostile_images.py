@@ -13,7 +13,7 @@ from nnlite.image import ImageError, decode_image, encode_image
 from nnlite.link.wire import ImageFault
 from nnlite.network import Network
 
-__all__ = ["CHECKS", "check_of", "fault_of", "hostile_images"]
+__all__ = ["CHECKS", "NO_ROOM_IN_FLASH", "NO_ROOM_IN_RAM", "check_of", "fault_of", "hostile_images"]
 
 _HEADER = struct.calcsize(layout.IMAGE_HEADER)
 _FIELDS = {"format": 4, "layers": 5, "hidden": 6, "output": 7, "parameter type": 8, "flags": 9}
@@ -43,6 +43,11 @@ CHECKS = (
     "not finite: in the standardiser",
     "not finite: in the parameters",
 )
+
+#: what is checked of an image that is in order, before it is committed
+NO_ROOM_IN_RAM = "RAM: inference takes more than there is"
+#: what is checked of the length that is announced, before anything is erased
+NO_ROOM_IN_FLASH = "flash: a slot holds less than is announced"
 
 Mutation = Callable[[bytearray, Random], None]
 
