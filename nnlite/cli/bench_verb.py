@@ -105,7 +105,7 @@ def bench(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """What computing costs, here and on a board, and how full a board's line is.
+    """What computing costs here and on a board; how full its line is.
 
     kernels: how fast this computer trains networks of five sizes with plain SGD: nnlite, the same arithmetic in C (c:
     plain loops for the network; runtime: what boards have; both by the fastest compiler there is), and jax, torch and

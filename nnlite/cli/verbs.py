@@ -40,7 +40,7 @@ VERBS = {
     "learn": Verb("board_verbs", "Go on training the model on the board itself."),
     "pull": Verb("board_verbs", "Fetch the model from the board and save it."),
     "selftest": Verb("selftest_verb", "Does the board compute, keep and carry what it should."),
-    "bench": Verb("bench_verb", "What computing costs, here and on a board, and how full a board's line is."),
+    "bench": Verb("bench_verb", "What computing costs here and on a board; how full its line is."),
     "monitor": Verb("port_verbs", "What goes over the line, decoded, as it happens."),
 }
 

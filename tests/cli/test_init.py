@@ -73,7 +73,7 @@ def test_no_command_shows_the_help_and_is_a_mistake(capsys: pytest.CaptureFixtur
         (["train", "data.csv"], "Missing option '-o' / '--output'; see 'nnlite train --help'"),
         (["train", "data.csv", "-o", "x", "--hiden", "3"], "--hidden"),
         (["train", "data.csv", "-o", "x", "--epochs", "many"], "Invalid value for '--epochs'"),
-        (["plan", "--sizes", "3,4"], "Missing option '--board'; see 'nnlite plan --help'"),
+        (["plan", "--sizes", "3,4"], "plan takes one of --board, --all-boards and --compare"),
         (["flash"], "Missing argument 'MODEL'; see 'nnlite flash --help'"),
     ],
 )
