@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from firmware_sim import Board
@@ -15,8 +18,20 @@ from tests.proof.plan_grid import STACK_SPARE_BYTES, drawn, edges, measure, refu
 
 BOARDS = [name for name in profile_names() if Profile.load(name).status == "proven"]
 SEED = 4
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "PROOF.md").read_text(encoding="utf-8")
 #: of nn_apply on the stack, which are its caller's: three words, and one for the alignment
 _ARGUMENT_BYTES = 16
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_board_is_proven_by_a_row_of_the_page(board: str) -> None:
+    """At least 200 networks; nothing more or less of flash and RAM than planned; of the stack at most 64 bytes less."""
+    (row,) = [line for line in PAGE.splitlines() if re.match(rf"\| {board} \| \d+ \| \d+ \| [\d,]+ to [\d,]+ \|", line)]
+    networks, _, _, flash, ram, learning_ram, *stacks = [cell.strip() for cell in row.strip("|").split("|")][1:-1]
+    assert int(networks) >= 200
+    assert (flash, ram, learning_ram) == ("0", "0", "0")
+    for stack in stacks:
+        assert all(0 <= int(number) <= STACK_SPARE_BYTES for number in stack.split(" to "))
 
 
 def test_laptop_and_firmware_count_alike() -> None:
