@@ -141,7 +141,7 @@ def begin_state(state: Vector, optimizer: int) -> None:
 def features(shape: Shape, parameters: Vector, a: Vector, b: Vector, layers: int) -> Vector:
     """What the first `layers` layers make of a sample, all of them with their activation.
 
-    `a` holds the sample; `a` and `b`, of the widest layer's size, take turns. Returns (sizes[layers],).
+    `a` holds the sample; x0, x2, ... lie in `a`, x1, x3, ... in `b`. Returns (sizes[layers],).
     """
     at = 0
     for n in range(1, layers + 1):
@@ -157,7 +157,7 @@ def features(shape: Shape, parameters: Vector, a: Vector, b: Vector, layers: int
 
 @kernel
 def forward(shape: Shape, parameters: Vector, a: Vector, b: Vector) -> Vector:
-    """Inference: `a` holds the sample; `a` and `b`, of the widest layer's size, take turns. Returns the logits."""
+    """Inference: `a` holds the sample; `a` and `b` take turns, each of its widest layer's size. Returns the logits."""
     last = shape.sizes.size - 1
     inputs, outputs = shape.sizes[last - 1], shape.sizes[last]
     at = parameter_count(shape) - (inputs * outputs + outputs)

@@ -47,8 +47,8 @@ void nn_begin_state(float *state, uint32_t optimizer, uint32_t n)
     }
 }
 
-/* What the first `layers` layers make of a sample, all of them with their activation. a holds the sample; a and b,
-   of the widest layer's size, take turns. Returns the buffer that holds it. */
+/* What the first `layers` layers make of a sample, all of them with their activation. a holds the sample; a and b
+   take turns: x0, x2, ... lie in a, x1, x3, ... in b. Returns the buffer that holds it. */
 float *nn_features(const nn_shape_t *shape, const float *parameters, float *a, float *b, uint32_t layers)
 {
     for (uint32_t n = 1; n <= layers; n++) {
@@ -64,7 +64,7 @@ float *nn_features(const nn_shape_t *shape, const float *parameters, float *a, f
     return a;
 }
 
-/* Inference: a holds the sample, a and b are of the widest layer's size and take turns. Returns the logits. */
+/* Inference: a holds the sample; a and b take turns, each of its widest layer's size. Returns the logits. */
 const float *nn_forward(const nn_shape_t *shape, const float *parameters, float *a, float *b)
 {
     uint32_t inputs = shape->sizes[shape->layers - 1];

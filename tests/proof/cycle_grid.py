@@ -53,20 +53,33 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of a trial: what was measured, and what the model says."""
+    """Of a trial: what was measured, and what the model says.
+
+    Attributes
+    ----------
+    inference_model, step_model : given which units were active.
+    by_number : both, given only how many of each layer were.
+    """
 
     trial: Trial
     inference: int
     step: int
     inference_model: Cycles
     step_model: Cycles
+    by_number: tuple[Cycles, Cycles]
 
     @property
     def errors(self) -> tuple[float, float]:
         """Of the two estimates, as shares of what was measured."""
-        pairs = (self.inference_model, self.inference), (self.step_model, self.step)
-        errors = [model.estimate / measured - 1 for model, measured in pairs]
-        return errors[0], errors[1]
+        return self._errors(self.inference_model, self.step_model)
+
+    @property
+    def errors_by_number(self) -> tuple[float, float]:
+        """The same where only the number of active units is known."""
+        return self._errors(*self.by_number)
+
+    def _errors(self, inference: Cycles, step: Cycles) -> tuple[float, float]:
+        return inference.estimate / self.inference - 1, step.estimate / self.step - 1
 
     @property
     def enclosed(self) -> bool:
@@ -261,13 +274,30 @@ def _count(sizes: Sequence[int]) -> int:
 
 def run(profile: Profile, chip: Chip, trial: Trial) -> Outcome:
     """Measure both, and ask the model."""
-    bench, net = _Bench(chip, trial), trial.net
+    bench = _Bench(chip, trial)
     samples = bench.samples()
-    output = "" if net.output == "linear" else net.output
-    model = inference_cycles(
-        profile, net.sizes, net.hidden, standardised=trial.standardised, probabilities=output, sample=samples[0]
+    models = [_models(profile, trial, known) for known in (samples, [_numbers(sample) for sample in samples])]
+    return Outcome(trial, bench.inference(), bench.step(), *models[0], models[1])
+
+
+def _numbers(sample: Sample) -> Sample:
+    """How many units of each layer are active, not which."""
+    assert sample.active is not None
+    assert sample.inputs is not None
+    return Sample([int(np.sum(active)) for active in sample.active], int(np.sum(sample.inputs)))
+
+
+def _models(profile: Profile, trial: Trial, samples: Sequence[Sample]) -> tuple[Cycles, Cycles]:
+    net = trial.net
+    inference = inference_cycles(
+        profile,
+        net.sizes,
+        net.hidden,
+        standardised=trial.standardised,
+        probabilities="" if net.output == "linear" else net.output,
+        sample=samples[0],
     )
-    step_model = step_cycles(
+    step = step_cycles(
         profile,
         net.sizes,
         net.hidden,
@@ -278,4 +308,4 @@ def run(profile: Profile, chip: Chip, trial: Trial) -> Outcome:
         standardised=trial.standardised,
         samples=samples,
     )
-    return Outcome(trial, bench.inference(), bench.step(), model, step_model)
+    return inference, step
