@@ -6,6 +6,7 @@ They add no arithmetic: a fit is `Network` and `train` with the same arguments, 
 from __future__ import annotations
 
 import warnings
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class _Task:
     class_weight: Mapping[Label, float] | str | None = None
 
 
-class _Estimator(BaseEstimator):
+class _Estimator(BaseEstimator, metaclass=ABCMeta):
     """What both estimators share: parameters, training, the network, pickling. `NNLiteClassifier` documents it."""
 
     _network: Network
@@ -111,6 +112,7 @@ class _Estimator(BaseEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
+    @abstractmethod
     def _task(self, y: npt.NDArray[Any], announced: Any, fresh: bool, whole: bool) -> _Task:
         """What y asks for; sets the attributes that come of it when the estimator is `fresh`.
 
@@ -119,11 +121,10 @@ class _Estimator(BaseEstimator):
         announced : classes given to the first `partial_fit`, or None.
         whole : y is all there is, as for `fit`; a part of it otherwise.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _answers(self, logits: Floats) -> npt.NDArray[Any]:
         """Predictions made of the network's logits, (samples, outputs)."""
-        raise NotImplementedError
 
     @property
     def network(self) -> Network:

@@ -180,12 +180,12 @@ def train(
         work.labels = new_labels(y, net.sizes[-1])
     if standardize and work.mean is None:
         work.mean, work.scale = fit_standardiser(raw, net.features)
+    if profile is not None:
+        plan(work, profile).require("nothing was trained")
     rows = rows_of(work, raw, y, lambda samples: _features(work, samples, frozen))
     rows.weights = sample_weights(sample_weight, class_weight, rows.classes, work.labels, count)
     held_out = None if validation is None else _held_out(work, validation, frozen)
     measured = rows if accuracy and held_out is None else held_out
-    if profile is not None:
-        plan(work, profile).require("nothing was trained")
 
     run = _Run(work, how, frozen, rows, threads)
     order = np.arange(count)

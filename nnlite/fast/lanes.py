@@ -293,33 +293,29 @@ def largest_lane(typing_context: Any, value: Any) -> Any:
     return _plain(types.float32, (Lanes,), emit)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def store_tile(typing_context: Any, tile: Any, where: Any, stride: Any) -> Any:
-    """A tile to memory."""
+def _stored(tile: Tile, made: Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value], ir.Value]) -> Any:
+    """A tile to memory, as what is made of its values, pointers to their rows and columns."""
 
     def emit(builder: ir.IRBuilder, value: ir.Value, where: ir.Value, stride: ir.Value) -> None:
         at = 0
         for row in _rows_of(tile, builder, where, stride):
             for column in _columns_of(tile):
-                _store(builder, builder.extract_value(value, at), row, column)
+                _store(builder, made(builder, builder.extract_value(value, at), row, column), row, column)
                 at += 1
 
     return _plain(types.void, (tile, Pointer, types.intp), emit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store_tile(typing_context: Any, tile: Any, where: Any, stride: Any) -> Any:
+    """A tile to memory."""
+    return _stored(tile, lambda builder, value, row, column: value)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def store_difference(typing_context: Any, tile: Any, where: Any, stride: Any) -> Any:
     """What is in memory less a tile, to where it was."""
-
-    def emit(builder: ir.IRBuilder, value: ir.Value, where: ir.Value, stride: ir.Value) -> None:
-        at = 0
-        for row in _rows_of(tile, builder, where, stride):
-            for column in _columns_of(tile):
-                less = builder.fsub(_load(builder, row, column), builder.extract_value(value, at))
-                _store(builder, less, row, column)
-                at += 1
-
-    return _plain(types.void, (tile, Pointer, types.intp), emit)
+    return _stored(tile, lambda builder, value, row, column: builder.fsub(_load(builder, row, column), value))
 
 
 @intrinsic  # type: ignore[untyped-decorator]

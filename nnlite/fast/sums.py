@@ -26,14 +26,21 @@ STORE, SUBTRACT = cast(bool, np.bool_(False)), cast(bool, np.bool_(True))
 
 
 @inlined
-def _all_terms(tile: Any, a: Any, a_step: int, a_stride: int, b: Any, b_step: int, count: int) -> Any:
+def _sum_tile(
+    tile: Any,
+    a: Any,
+    a_step: int,
+    a_stride: int,
+    b: Any,
+    b_step: int,
+    count: int,
+    out: Any,
+    out_stride: int,
+    subtract: bool,
+) -> None:
+    """All terms onto a tile, and what comes of it to where it belongs."""
     for n in range(count):
         tile = add_products(tile, ahead(a, n * a_step), a_stride, ahead(b, n * b_step))
-    return tile
-
-
-@inlined
-def _put(tile: Any, out: Any, out_stride: int, subtract: bool) -> None:
     if subtract:
         store_difference(tile, out, out_stride)
     else:
@@ -58,40 +65,19 @@ def _wide_strip(
     """32 columns."""
     r = 0
     while r + TALL <= rows:
-        tile = _all_terms(
-            tile_at(ahead(start, r * start_stride), start_stride, TALL, 2),
-            ahead(a, r * a_stride),
-            a_step,
-            a_stride,
-            b,
-            b_step,
-            count,
-        )
-        _put(tile, ahead(out, r * out_stride), out_stride, subtract)
+        tall = tile_at(ahead(start, r * start_stride), start_stride, TALL, 2)
+        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
+        _sum_tile(tall, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
         r += TALL
     while r + SHORT <= rows:
-        short = _all_terms(
-            tile_at(ahead(start, r * start_stride), start_stride, SHORT, 2),
-            ahead(a, r * a_stride),
-            a_step,
-            a_stride,
-            b,
-            b_step,
-            count,
-        )
-        _put(short, ahead(out, r * out_stride), out_stride, subtract)
+        short = tile_at(ahead(start, r * start_stride), start_stride, SHORT, 2)
+        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
+        _sum_tile(short, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
         r += SHORT
     while r < rows:
-        one = _all_terms(
-            tile_at(ahead(start, r * start_stride), start_stride, 1, 2),
-            ahead(a, r * a_stride),
-            a_step,
-            a_stride,
-            b,
-            b_step,
-            count,
-        )
-        _put(one, ahead(out, r * out_stride), out_stride, subtract)
+        one = tile_at(ahead(start, r * start_stride), start_stride, 1, 2)
+        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
+        _sum_tile(one, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
         r += 1
 
 
@@ -113,40 +99,19 @@ def _narrow_strip(
     """16 columns."""
     r = 0
     while r + TALLEST <= rows:
-        tile = _all_terms(
-            tile_at(ahead(start, r * start_stride), start_stride, TALLEST, 1),
-            ahead(a, r * a_stride),
-            a_step,
-            a_stride,
-            b,
-            b_step,
-            count,
-        )
-        _put(tile, ahead(out, r * out_stride), out_stride, subtract)
+        tall = tile_at(ahead(start, r * start_stride), start_stride, TALLEST, 1)
+        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
+        _sum_tile(tall, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
         r += TALLEST
     while r + LOW <= rows:
-        short = _all_terms(
-            tile_at(ahead(start, r * start_stride), start_stride, LOW, 1),
-            ahead(a, r * a_stride),
-            a_step,
-            a_stride,
-            b,
-            b_step,
-            count,
-        )
-        _put(short, ahead(out, r * out_stride), out_stride, subtract)
+        short = tile_at(ahead(start, r * start_stride), start_stride, LOW, 1)
+        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
+        _sum_tile(short, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
         r += LOW
     while r < rows:
-        one = _all_terms(
-            tile_at(ahead(start, r * start_stride), start_stride, 1, 1),
-            ahead(a, r * a_stride),
-            a_step,
-            a_stride,
-            b,
-            b_step,
-            count,
-        )
-        _put(one, ahead(out, r * out_stride), out_stride, subtract)
+        one = tile_at(ahead(start, r * start_stride), start_stride, 1, 1)
+        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
+        _sum_tile(one, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
         r += 1
 
 
