@@ -898,7 +898,8 @@ def open_board(
 
 def running_boards() -> tuple[Board, ...]:
     """All boards that are open, the oldest first."""
-    return tuple(_running[number] for number in sorted(_running))
+    # The pairs are taken in one pass: a board that nobody holds can vanish between two looks at the table.
+    return tuple(board for _, board in sorted(_running.items()))
 
 
 def running_board(number: int) -> Board | None:

@@ -32,6 +32,8 @@ def test_a_bar_on_a_terminal_only(terminal: bool, quiet: bool, shown: bool, monk
 
     stream = Stream()
     monkeypatch.setattr(sys, "stderr", stream)
+    # a terminal that cannot move its cursor has no bar
+    monkeypatch.setenv("TERM", "xterm")
     with progress_bar("flashing", quiet) as progress:
         progress(1, 2)
         progress(2, 2)
