@@ -198,6 +198,8 @@ class Network:
     def standardize(self, X: npt.ArrayLike, first_row: int = 0) -> Floats:
         """Raw samples as the kernels take them: (samples, inputs) float32, standardised if the model does that.
 
+        Without a standardiser that is X itself if it is of this kind already.
+
         Parameters
         ----------
         first_row : number of the first one, for messages.
@@ -208,7 +210,10 @@ class Network:
             are named.
         IncompatibleError : another library has changed how this thread computes, so that the bits would differ.
         """
-        raw = as_samples(X, self.sizes[0], self.features, first_row=first_row)
+        return self.standardize_checked(as_samples(X, self.sizes[0], self.features, first_row=first_row), first_row)
+
+    def standardize_checked(self, raw: Floats, first_row: int = 0) -> Floats:
+        """`standardize` of what `as_samples` has given."""
         if self.mean is None or self.scale is None:
             return raw
         from nnlite.kernels.standardize import standardize_rows
@@ -506,7 +511,7 @@ def as_samples(
     *,
     first_row: int = 0,
 ) -> Floats:
-    """Raw samples from outside as (samples, inputs) float32, contiguous.
+    """Raw samples from outside as (samples, inputs) float32, contiguous; X itself if it is that.
 
     Parameters
     ----------
@@ -522,8 +527,8 @@ def as_samples(
         if given.dtype.kind not in "biufO":
             raise TypeError(f"they are {given.dtype}")
         with np.errstate(over="ignore"):
-            # a copy of our own: always writable and aligned, so that kernels are compiled for one kind of array only
-            samples = np.array(given, np.float32, order="C")
+            # a copy where it must be: writable and aligned, so that kernels are compiled for one kind of array only
+            samples = np.require(given, np.float32, ["C", "A", "W", "E"])
     except (TypeError, ValueError) as error:
         raise DataError(f"{fault}: {error}") from error
     if samples.ndim != 2 or samples.shape[1] != inputs:

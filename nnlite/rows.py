@@ -104,7 +104,7 @@ def rows_of(net: Network, X: Any, y: Any, features: Callable[[Floats], Floats]) 
     """
     count, outputs = X.shape[0], net.sizes[-1]
     if not isinstance(X, np.memmap):
-        samples = net.standardize(X)
+        samples = net.standardize_checked(X)
         return Rows(features(samples), *encode_truth(y, net.output, net.labels, outputs, count))
     for first, end in _spans(count, X.shape[1]):
         net.standardize(X[first:end], first)

@@ -16,6 +16,7 @@ from safetensors.numpy import save
 from nnlite import Network, load
 from nnlite.errors import DataError, PathError, UsageError
 from nnlite.network import MAX_PARAMETERS, decide
+from nnlite.training import train
 from tests import reference
 from tests.damage import damaged
 
@@ -147,6 +148,18 @@ def test_a_masked_array_without_a_masked_value_is_an_array() -> None:
 
 
 VECTORS = ("parameters", "mean", "scale")
+
+
+def test_samples_of_the_right_kind_are_not_copied_and_not_changed() -> None:
+    X = np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32)
+    X[0, 0] = -0.0
+    before = X.tobytes()
+    net = Network([3, 4, 2])
+    assert net.standardize(X) is X
+    train(net, X, np.arange(40) % 2, epochs=2, standardize=False, progress=False)
+    train(net, X, np.arange(40) % 2, epochs=2, progress=False)
+    assert net.standardize(X) is not X
+    assert X.tobytes() == before
 
 
 @pytest.mark.parametrize("name", VECTORS)

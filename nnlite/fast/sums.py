@@ -7,6 +7,7 @@ Forward (eq. 8), backward (general gradients) and the gradient (eq. 18) are this
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -16,9 +17,6 @@ from nnlite.fast.lanes import LANES, WIDE_REGISTERS, add_products, ahead, store_
 
 __all__ = ["ADJACENT", "SAME", "STORE", "SUBTRACT", "sums_of_products"]
 
-#: rows of a tile two vectors wide and of one a vector wide: as many as stay in registers, and fewer for what is left
-TALL, SHORT = (8, 4) if WIDE_REGISTERS else (2, 1)
-TALLEST, LOW = (16, 4) if WIDE_REGISTERS else (4, 1)
 #: strides, and what becomes of the sums. Numba compiles a function anew for each number that is written where it is
 #: called, but not for those of NumPy
 ADJACENT, SAME = cast(int, np.int64(1)), cast(int, np.int64(0))
@@ -47,72 +45,49 @@ def _sum_tile(
         store_tile(tile, out, out_stride)
 
 
-@part
-def _wide_strip(
-    start: Any,
-    start_stride: int,
-    a: Any,
-    a_step: int,
-    a_stride: int,
-    b: Any,
-    b_step: int,
-    count: int,
-    out: Any,
-    out_stride: int,
-    subtract: bool,
-    rows: int,
-) -> None:
-    """32 columns."""
-    r = 0
-    while r + TALL <= rows:
-        tall = tile_at(ahead(start, r * start_stride), start_stride, TALL, 2)
-        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
-        _sum_tile(tall, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
-        r += TALL
-    while r + SHORT <= rows:
-        short = tile_at(ahead(start, r * start_stride), start_stride, SHORT, 2)
-        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
-        _sum_tile(short, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
-        r += SHORT
-    while r < rows:
-        one = tile_at(ahead(start, r * start_stride), start_stride, 1, 2)
-        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
-        _sum_tile(one, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
-        r += 1
+def _strip(columns: int, tall: int, short: int) -> Callable[..., None]:
+    """`sums_of_products` for so many vectors of columns, in tiles of `tall` rows, then `short`, then one."""
+
+    @part
+    def strip(
+        start: Any,
+        start_stride: int,
+        a: Any,
+        a_step: int,
+        a_stride: int,
+        b: Any,
+        b_step: int,
+        count: int,
+        out: Any,
+        out_stride: int,
+        subtract: bool,
+        rows: int,
+    ) -> None:
+        r = 0
+        while r + tall <= rows:
+            high = tile_at(ahead(start, r * start_stride), start_stride, tall, columns)
+            row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
+            _sum_tile(high, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
+            r += tall
+        while r + short <= rows:
+            low = tile_at(ahead(start, r * start_stride), start_stride, short, columns)
+            row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
+            _sum_tile(low, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
+            r += short
+        while r < rows:
+            one = tile_at(ahead(start, r * start_stride), start_stride, 1, columns)
+            row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
+            _sum_tile(one, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
+            r += 1
+
+    return strip
 
 
-@part
-def _narrow_strip(
-    start: Any,
-    start_stride: int,
-    a: Any,
-    a_step: int,
-    a_stride: int,
-    b: Any,
-    b_step: int,
-    count: int,
-    out: Any,
-    out_stride: int,
-    subtract: bool,
-    rows: int,
-) -> None:
-    """16 columns."""
-    r = 0
-    while r + TALLEST <= rows:
-        tall = tile_at(ahead(start, r * start_stride), start_stride, TALLEST, 1)
-        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
-        _sum_tile(tall, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
-        r += TALLEST
-    while r + LOW <= rows:
-        short = tile_at(ahead(start, r * start_stride), start_stride, LOW, 1)
-        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
-        _sum_tile(short, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
-        r += LOW
-    while r < rows:
-        one = tile_at(ahead(start, r * start_stride), start_stride, 1, 1)
-        row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
-        _sum_tile(one, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
-        r += 1
+#: vectors of columns of the broadest tiles: with more of them, each float of `a` is fetched for more sums
+BROAD = 4 if WIDE_REGISTERS else 2
+_broad_strip = _strip(4, 6, 2) if WIDE_REGISTERS else _strip(2, 2, 1)
+_wide_strip = _strip(2, 8, 4) if WIDE_REGISTERS else _broad_strip
+_narrow_strip = _strip(1, 16, 4) if WIDE_REGISTERS else _strip(1, 4, 1)
 
 
 @part
@@ -143,14 +118,14 @@ def sums_of_products(
     rows, columns : of out; columns a multiple of 16.
     """
     c = 0
+    while c + BROAD * LANES <= columns:
+        s, o = ahead(start, c), ahead(out, c)
+        _broad_strip(s, start_stride, a, a_step, a_stride, ahead(b, c), b_step, count, o, out_stride, subtract, rows)
+        c += BROAD * LANES
     while c + 2 * LANES <= columns:
-        s = ahead(start, c)
-        _wide_strip(
-            s, start_stride, a, a_step, a_stride, ahead(b, c), b_step, count, ahead(out, c), out_stride, subtract, rows
-        )
+        s, o = ahead(start, c), ahead(out, c)
+        _wide_strip(s, start_stride, a, a_step, a_stride, ahead(b, c), b_step, count, o, out_stride, subtract, rows)
         c += 2 * LANES
     if c < columns:
-        s = ahead(start, c)
-        _narrow_strip(
-            s, start_stride, a, a_step, a_stride, ahead(b, c), b_step, count, ahead(out, c), out_stride, subtract, rows
-        )
+        s, o = ahead(start, c), ahead(out, c)
+        _narrow_strip(s, start_stride, a, a_step, a_stride, ahead(b, c), b_step, count, o, out_stride, subtract, rows)
