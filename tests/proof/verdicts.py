@@ -6,18 +6,17 @@ from collections.abc import Callable
 from random import Random
 
 from firmware_sim import Board, open_board
-from firmware_sim.faults import Faults
 from tests.proof.broken import TRUSTING, VARIANTS, Variant, build
 from tests.proof.cuts import Bench
 from tests.proof.judge import Violation
+from tests.proof.line_faults import slice_of
 from tests.proof.talk import quiet_line, talk, worn_word
 from tests.proof.undertakings import of_board
 
 __all__ = ["BOARDS", "CAUGHT_BY", "HEAD", "control_row", "row", "verdict"]
 
 BOARDS = ("microbit", "microbit2")
-#: a bit in two thousand bytes: most frames get through, and many do not
-_NOISE = Faults(seed=1, flip=5e-4)
+_NOISE = slice_of("interface chip, latency 16 ms, bit errors 0.0001, lost bytes 0.0001")
 
 
 def _power_cuts(board: Board) -> None:
@@ -27,7 +26,7 @@ def _power_cuts(board: Board) -> None:
 
 
 def _noisy_line(board: Board) -> None:
-    talk(board)
+    talk(board, _NOISE.what)
 
 
 HARNESSES: dict[str, Callable[[Board], None]] = {
@@ -50,7 +49,7 @@ HEAD = "| fault | what is wrong | harness | what it says | with the digest at bo
 
 def verdict(board: str, harness: str, *variants: Variant) -> str | None:
     """What the harness finds wrong with a firmware, or None."""
-    faults = _NOISE if harness == "line faults" else None
+    faults = _NOISE.faults if harness == "line faults" else None
     with open_board(board, build(board, variants), faults=faults) as opened:
         try:
             HARNESSES[harness](opened)
