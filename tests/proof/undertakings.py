@@ -42,7 +42,7 @@ class Undertaking:
     undertake: Callable[[Device], None]
     before: Network | None
     after: Network | None
-    exhaustive: bool = False
+    exhaustive: bool = True
 
 
 def _flashes(*nets: Network) -> Callable[[Device], None]:
@@ -55,7 +55,7 @@ def _flashes(*nets: Network) -> Callable[[Device], None]:
 
 def _flash(profile: Profile) -> Undertaking:
     """NEW over a slot that held another model, while OLD serves."""
-    return Undertaking("flash", _flashes(THIRD, OLD), _flashes(NEW), OLD, NEW, exhaustive=True)
+    return Undertaking("flash", _flashes(THIRD, OLD), _flashes(NEW), OLD, NEW)
 
 
 def _first(profile: Profile) -> Undertaking:
@@ -70,7 +70,7 @@ def _delta(profile: Profile) -> Undertaking:
     new = base.copy()
     new.parameters[-4 * 33 :] *= np.float32(0.5)
     other = labelled([inputs, 32, 4], 6)
-    return Undertaking("delta flash", _flashes(base, other), _flashes(new), other, new)
+    return Undertaking("delta flash", _flashes(base, other), _flashes(new), other, new, exhaustive=False)
 
 
 def _learn(profile: Profile) -> Undertaking:
@@ -106,7 +106,7 @@ def _rollback(profile: Profile) -> Undertaking:
     def undertake(device: Device) -> None:
         device.rollback()
 
-    return Undertaking("rollback", _flashes(OLD, NEW), undertake, NEW, OLD, exhaustive=True)
+    return Undertaking("rollback", _flashes(OLD, NEW), undertake, NEW, OLD)
 
 
 def _trial(profile: Profile) -> Undertaking:
