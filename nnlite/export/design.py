@@ -19,20 +19,24 @@ __all__ = ["Design", "Layer", "check_learning", "default_name", "identifier"]
 
 _FLOAT_BYTES = 4
 _MAX_NAME = 40
-#: a header of this name would be taken for another one, of C or of Arduino
+#: a header of this name would be taken for another one: of C and what its headers include, or of Arduino's core and the
+#: libraries that come with it, on computers, too, to which Servo.h and servo.h are one file
 _TAKEN = (
-    "arduino assert avr bits complex cstdint ctype errno fenv float inttypes iso646 limits locale main math memory nn "
-    "new print random setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn stream "
-    "string strings threads time uchar wchar wctype wire"
+    "alloca arduino assert avr binary bits client complex cstdint ctype delay eeprom endian errno ethernet fcntl "
+    "features fenv float hardwareserial inttypes ipaddress iso646 itoa keyboard limits locale main math memory mouse "
+    "new newlib nn pins_arduino print printable pthread random sched sd server servo setjmp signal softwareserial spi "
+    "stdalign stdarg stdatomic stdbool stddef stdfix stdint stdio stdlib stdnoreturn stepper stream string strings "
+    "threads time uchar udp unistd variant wchar wctype wifi wire wiring wstring xlocale"
 )
-
-
-#: and a type of C would be taken for one of an export's own, which end in _t
+#: and a type of C or POSIX would be taken for one of an export's own, which end in _t
 _TYPES = (
-    "clock div double float intmax intptr ldiv lldiv max_align mbstate ptrdiff size ssize time uintmax uintptr wchar "
-    "wctype wint char8 char16 char32"
+    "blkcnt blksize caddr char16 char32 char8 clock clockid comparison_fn daddr dev div double error fenv fexcept "
+    "float fpos fpregset fsblkcnt fsfilcnt fsid gid greg gregset id imaxdiv ino intmax intptr key ldiv lldiv locale "
+    "loff max_align mbstate mcontext mode nlink off pid ptrdiff quad register sig sig_atomic sigevent siginfo sigset "
+    "sigval size socklen ssize stack suseconds time timer u_quad ucontext uid uintmax uintptr useconds wchar wctrans "
+    "wctype wint"
 )
-_SIZED_TYPE = re.compile(r"u?int(_least|_fast)?(8|16|32|64)")
+_SIZED_TYPE = re.compile(r"(u_?)?int(_least|_fast)?(8|16|32|64)")
 
 
 def identifier(text: str) -> str:
@@ -40,7 +44,8 @@ def identifier(text: str) -> str:
 
     Raises
     ------
-    UsageError : nothing is left of it, it is too long, or C or Arduino has a header or a type of the name.
+    UsageError : nothing is left of it, it is too long, or a header or a type of the name is there already: of C, POSIX,
+        Arduino, or the runtime in the export.
     """
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     name = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")
@@ -54,7 +59,11 @@ def identifier(text: str) -> str:
         )
     if name.lower() in _TAKEN.split():
         raise UsageError(f"there is a header {name.lower()}.h already; give another name with --name")
-    if name in _TYPES.split() or _SIZED_TYPE.fullmatch(name):
+    if name.lower().startswith("nn_"):
+        raise UsageError(
+            f"names that begin with {name[:3]} are the runtime's in an export; give another one with --name"
+        )
+    if name in _TYPES.split() or name.startswith("pthread_") or _SIZED_TYPE.fullmatch(name):
         raise UsageError(f"C has a type {name}_t already; give another name with --name")
     return name
 

@@ -117,9 +117,34 @@ def test_what_becomes_of_a_name(text: str, name: str) -> None:
         ("模型", "no name for C can be made of"),
         ("a" * 41, "40 are possible"),
         ("String", "there is a header string.h"),
+        ("features", "there is a header features.h"),
         ("uint32", "C has a type uint32_t"),
+        ("mode", "C has a type mode_t"),
+        ("nn_sgd", "names that begin with nn_ are the runtime's"),
+        ("NN_FAST", "names that begin with NN_ are the runtime's"),
     ],
 )
 def test_which_names_are_refused(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         identifier(text)
+
+
+HEADERS = "assert ctype errno fenv inttypes locale math setjmp signal stdio stdlib string time unistd wchar wctype"
+
+
+def test_no_name_is_one_that_a_compiler_s_headers_have(tmp_path: Path) -> None:
+    """A header beside these would stand in for one that they include, or a type be declared twice."""
+    probe = tmp_path / "probe.c"
+    probe.write_text("".join(f"#include <{name}.h>\n" for name in HEADERS.split()), encoding="ascii")
+    command = [*TOOLCHAINS["gcc x86-64"].command(), "-std=gnu11"]
+    text = build([*command, "-E", str(probe)], tmp_path / "probe.i").read_text(encoding="utf-8")
+    types = set(re.findall(r"\b([A-Za-z]\w*)_t\b", text))
+    included = {Path(name) for name in re.findall(r'^# \d+ "(/[^"]+)"', text, re.MULTILINE)}
+    headers = {file.stem for file in included if file.parent.name == "include"}
+    assert {"features", *HEADERS.split()} <= headers
+    assert {"mode", "pthread_attr", "u_int8"} <= types
+    for name in (types | headers) - {"probe"}:
+        try:
+            assert identifier(name) != name, name  # such as stdc-predef, which is no name in C
+        except UsageError:
+            continue
