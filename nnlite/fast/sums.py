@@ -23,33 +23,11 @@ ADJACENT, SAME = cast(int, np.int64(1)), cast(int, np.int64(0))
 STORE, SUBTRACT = cast(bool, np.bool_(False)), cast(bool, np.bool_(True))
 
 
-@inlined
-def _sum_tile(
-    tile: Any,
-    a: Any,
-    a_step: int,
-    a_stride: int,
-    b: Any,
-    b_step: int,
-    count: int,
-    out: Any,
-    out_stride: int,
-    subtract: bool,
-) -> None:
-    """All terms onto a tile, and what comes of it to where it belongs."""
-    for n in range(count):
-        tile = add_products(tile, ahead(a, n * a_step), a_stride, ahead(b, n * b_step))
-    if subtract:
-        store_difference(tile, out, out_stride)
-    else:
-        store_tile(tile, out, out_stride)
+def _tiles(columns: int, height: int) -> Callable[..., int]:
+    """`sums_of_products` for so many vectors of columns, `height` rows at a time from row r. Returns the row behind."""
 
-
-def _strip(columns: int, tall: int, short: int) -> Callable[..., None]:
-    """`sums_of_products` for so many vectors of columns, in tiles of `tall` rows, then `short`, then one."""
-
-    @part
-    def strip(
+    @inlined
+    def tiles(
         start: Any,
         start_stride: int,
         a: Any,
@@ -62,23 +40,33 @@ def _strip(columns: int, tall: int, short: int) -> Callable[..., None]:
         out_stride: int,
         subtract: bool,
         rows: int,
-    ) -> None:
-        r = 0
-        while r + tall <= rows:
-            high = tile_at(ahead(start, r * start_stride), start_stride, tall, columns)
+        r: int,
+    ) -> int:
+        while r + height <= rows:
+            tile = tile_at(ahead(start, r * start_stride), start_stride, height, columns)
             row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
-            _sum_tile(high, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
-            r += tall
-        while r + short <= rows:
-            low = tile_at(ahead(start, r * start_stride), start_stride, short, columns)
-            row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
-            _sum_tile(low, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
-            r += short
-        while r < rows:
-            one = tile_at(ahead(start, r * start_stride), start_stride, 1, columns)
-            row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
-            _sum_tile(one, row, a_step, a_stride, b, b_step, count, target, out_stride, subtract)
-            r += 1
+            for n in range(count):
+                tile = add_products(tile, ahead(row, n * a_step), a_stride, ahead(b, n * b_step))
+            if subtract:
+                store_difference(tile, target, out_stride)
+            else:
+                store_tile(tile, target, out_stride)
+            r += height
+        return r
+
+    return tiles
+
+
+def _strip(columns: int, tall: int, short: int) -> Callable[..., None]:
+    """`sums_of_products` for so many vectors of columns, in tiles of `tall` rows, then `short`, then one."""
+    tall_tiles, short_tiles, rows_left = _tiles(columns, tall), _tiles(columns, short), _tiles(columns, 1)
+
+    @part
+    def strip(s: Any, s_stride: int, a: Any, a_step: int, a_stride: int, b: Any, b_step: int, count: int,
+              out: Any, out_stride: int, subtract: bool, rows: int) -> None:  # fmt: skip
+        r = tall_tiles(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, 0)
+        r = short_tiles(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
+        rows_left(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
 
     return strip
 
