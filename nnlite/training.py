@@ -268,8 +268,7 @@ class _Run:
 
         if where_compiled(one_by_one, measures) == "nowhere":
             note("compiling the fast kernels; this computer keeps them for later, whatever the network")
-        self._engine = Engine(self._shape, batch, rule, self._threads)
-        self._engine.load(self.trained, self._state)
+        self._engine = Engine(self._shape, batch, rule, self.trained, self._state, self._threads)
 
     def epoch(self, number: int, order: npt.NDArray[np.int64]) -> None:
         """One pass over the rows, counted from 0.
@@ -284,7 +283,7 @@ class _Run:
         if self._engine is not None and all(
             self._engine.train(*part[1:], rule, self.losses[part.first :]) for part in self._rows.parts(order, batch)
         ):
-            self._engine.store(self.trained, self._state)
+            self._engine.store()
             return
         # after the fast kernels the parameters are still those of before the epoch: the plain ones say what is not
         # finite, and where
@@ -298,7 +297,7 @@ class _Run:
                     f"A learning rate below {self._how.learning_rate:g} may help, or standardised inputs"
                 )
         if self._engine is not None:
-            self._engine.load(self.trained, self._state)
+            self._engine.load()
 
     def mean_loss(self, rows: Rows) -> float:
         """Mean loss over rows, without their weights."""

@@ -7,183 +7,146 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnlite.fast.jit import fast_kernel, inlined, part
+from nnlite.fast.jit import fast_kernel, inlined
 from nnlite.fast.lanes import LANES, ahead, load, pointer, store
-from nnlite.fast.layers import PANEL, backward_rows, forward_rows, scale_rows, transpose_rows
+from nnlite.fast.layers import backward, forward, gradient, scale_rows, transpose_rows
 from nnlite.fast.optimizers import adam_row, decay_row, gradient_norm_square, momentum_row
-from nnlite.fast.outputs import hits_of_16, losses_of_16, poison_of_rows, to_rows
+from nnlite.fast.outputs import hits_of_16, losses_of_16
 from nnlite.fast.plan import Plan
-from nnlite.fast.sums import ADJACENT, SAME, STORE, SUBTRACT, sums_of_products
+from nnlite.fast.sums import STORE, SUBTRACT
 from nnlite.fast.team import meet, share
 from nnlite.kernels.sqrt import sqrt_f32
 from nnlite.kernels.step import ADAM, MOMENTUM, SGD, SOFTMAX, Rule
 
-__all__ = ["LANE_ROWS", "POISON", "Buffers", "measure_rows", "train_batches"]
+__all__ = ["Buffers", "measure_rows", "train_batches"]
 
 Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
-#: what `lanes` of `Buffers` has of each thread, and how many rows of 16 these are
-LABELS, WEIGHTS, LOSSES, HITS, POISON, LANE_ROWS = range(6)
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 class Buffers(NamedTuple):
-    """What a training computes in. All (n,) float32 but for `arrived`.
+    """What a training in batches computes in. All (n,) float32 but for `arrived`.
 
     Attributes
     ----------
     parameters : as `Plan` lays them out.
-    transposed : the same for W by columns; empty where a step has more than one sample.
     gradient : of each parameter; empty where SGD needs none.
     first, second : what the optimiser keeps of each parameter: the velocity, or mean and square.
-    records, gradients : of a batch filled up to whole vectors, sample after sample.
-    panels : of each thread, as `backward_rows` takes one.
-    columns, goals, goal_rows : of each thread, 16 samples' logits and targets: columns, columns, rows.
-    lanes : of each thread, 16 floats each: labels, weights, losses, hits and poison.
-    zeros, ones : zeros as many as the widest layer takes; a 1.
+    columns, rows : of every layer, the inputs too, what its units gave: by unit, and by sample.
+    slopes : dA, laid out as `columns`.
+    goals, goal_rows : the targets, laid out as the outputs are in `columns` and `rows`.
+    labels, weights, losses, hits : of each sample.
+    poison : 16 of each thread.
+    zero : a 0.
     arrived : (1,) int64, how often the threads have met.
     """
 
     parameters: Vector
-    transposed: Vector
     gradient: Vector
     first: Vector
     second: Vector
-    records: Vector
-    gradients: Vector
-    panels: Vector
     columns: Vector
+    rows: Vector
+    slopes: Vector
     goals: Vector
     goal_rows: Vector
-    lanes: Vector
-    zeros: Vector
-    ones: Vector
+    labels: Vector
+    weights: Vector
+    losses: Vector
+    hits: Vector
+    poison: Vector
+    zero: Vector
     arrived: Indices
 
 
 @inlined
-def _fetch(plan: Plan, b: Buffers, X: Matrix, order: Indices, at: int, low: int, high: int) -> None:
-    """Samples low to high of a batch that begins at order[at] to the front of their records."""
-    inputs = plan.sizes[0]
-    whole = inputs // LANES * LANES
+def _fetch(source: Matrix, size: int, order: Indices, at: int, low: int, high: int, rows: Vector, width: int) -> None:
+    """Rows order[at + low] to order[at + high] of a matrix of so many columns, one after the other."""
+    whole = size // LANES * LANES
+    target = pointer(rows, 0)
     for k in range(low, high):
-        row, record = order[at + k], k * plan.record
-        source, target = pointer(X, row * inputs), pointer(b.records, record)
+        row = order[at + k]
+        given = pointer(source, row * size)
         for i in range(0, whole, LANES):
-            store(load(source, i), target, i)
-        for i in range(whole, inputs):
-            b.records[record + i] = X[row, i]
+            store(load(given, i), target, k * width + i)
+        for i in range(whole, size):
+            rows[k * width + i] = source[row, i]
 
 
 @inlined
-def _losses(
+def _logits(
     plan: Plan,
     b: Buffers,
+    X: Matrix,
     labels: Indices,
     targets: Matrix,
-    weights: Vector,
     order: Indices,
     at: int,
     low: int,
     high: int,
-    losses: Vector,
     thread: int,
-    measure: bool,
-) -> np.float32:
-    """Loss and dA of the outputs of samples low to high, 16 at a time; how many are right where `measure` asks."""
-    last = plan.sizes.size - 1
-    outputs, width = plan.sizes[last], plan.width[last]
-    lanes = thread * LANE_ROWS * LANES
-    columns, goals = pointer(b.columns, thread * width * LANES), pointer(b.goals, thread * width * LANES)
-    goal_rows = thread * width * LANES
-    right = _ZERO
-    for first in range(low, high, LANES):
-        count = min(LANES, high - first)
-        logits = pointer(b.records, first * plan.record + plan.values[last])
-        poison_of_rows(pointer(b.lanes, lanes + POISON * LANES), logits, plan.record, count, width)
-        transpose_rows(logits, plan.record, columns, LANES, width)
-        for k in range(count):
-            row = order[at + first + k]
-            if plan.output == SOFTMAX:
-                b.lanes[lanes + LABELS * LANES + k] = np.float32(labels[row])
-            else:
-                for j in range(outputs):
-                    b.goal_rows[goal_rows + k * width + j] = targets[row, j]
-            b.lanes[lanes + WEIGHTS * LANES + k] = weights[row] if weights.size != 0 else _ONE
-        if measure and plan.output == SOFTMAX:
-            hits_of_16(
-                columns, outputs, pointer(b.lanes, lanes + LABELS * LANES), pointer(b.lanes, lanes + HITS * LANES)
-            )
-            for k in range(count):
-                right = right + b.lanes[lanes + HITS * LANES + k]
-        if losses.size != 0:
-            if plan.output != SOFTMAX:
-                transpose_rows(pointer(b.goal_rows, goal_rows), width, goals, LANES, width)
-            losses_of_16(
-                plan.output,
-                outputs,
-                width,
-                columns,
-                goals,
-                pointer(b.lanes, lanes + LABELS * LANES),
-                pointer(b.lanes, lanes + WEIGHTS * LANES),
-                pointer(b.lanes, lanes + LOSSES * LANES),
-            )
-            if not measure:
-                dA = pointer(b.gradients, first * plan.gradient + plan.slopes[last])
-                to_rows(columns, dA, plan.gradient, width)
-            for k in range(count):
-                losses[at + first + k] = b.lanes[lanes + LOSSES * LANES + k]
-    return right
-
-
-@part
-def _layer_gradient(
-    zeros: Any,
-    ones: Any,
-    dA: Any,
-    dA_stride: int,
-    x: Any,
-    x_stride: int,
-    samples: int,
-    first: int,
-    end: int,
-    out: Any,
-    width: int,
-    subtract: bool,
-) -> None:
-    """eq. 18 and 19 of rows first to end of W, with the first row also of the biases.
-
-    dA, x : of a layer, of all samples of the batch. out : a block as the layer's.
-    """
-    if first == 0:
-        sums_of_products(zeros, SAME, ones, SAME, SAME, dA, dA_stride, samples, out, width, subtract, ADJACENT, width)
-    row, target, rows = ahead(x, first), ahead(out, (1 + first) * width), end - first
-    sums_of_products(zeros, SAME, row, x_stride, ADJACENT, dA, dA_stride, samples, target, width, subtract, rows, width)
+) -> int:
+    """Samples low to high of a batch that begins at order[at], as far as their logits. Returns how many lanes."""
+    last, stride = plan.sizes.size - 1, plan.samples
+    lanes = (high - low + LANES - 1) // LANES * LANES
+    width, inputs = plan.width[0], plan.sizes[0]
+    _fetch(X, inputs, order, at, low, high, b.rows, width)
+    filled = (inputs + LANES - 1) // LANES * LANES
+    transpose_rows(pointer(b.rows, low * width), width, pointer(b.columns, low), stride, lanes, filled)
+    rows, columns, poison = pointer(b.rows, 0), pointer(b.columns, 0), pointer(b.poison, thread * LANES)
+    forward(plan, b.parameters, rows, columns, poison, low, lanes)
+    if plan.output == SOFTMAX:
+        for k in range(low, high):
+            b.labels[k] = np.float32(labels[order[at + k]])
+    else:
+        width = plan.width[last]
+        _fetch(targets, plan.sizes[last], order, at, low, high, b.goal_rows, width)
+        transpose_rows(pointer(b.goal_rows, low * width), width, pointer(b.goals, low), stride, lanes, width)
+    return lanes
 
 
 @inlined
-def _gradient_of(plan: Plan, b: Buffers, n: int, first: int, end: int, samples: int, out: Any, subtract: bool) -> None:
-    dA, x = pointer(b.gradients, plan.slopes[n]), pointer(b.records, plan.values[n - 1])
-    zeros, ones = pointer(b.zeros, 0), pointer(b.ones, 0)
-    _layer_gradient(zeros, ones, dA, plan.gradient, x, plan.record, samples, first, end, out, plan.width[n], subtract)
+def _losses(plan: Plan, b: Buffers, low: int, lanes: int) -> None:
+    """Loss and dA of the outputs of samples from low on, 16 at a time."""
+    last, stride = plan.sizes.size - 1, plan.samples
+    outputs, first = plan.sizes[last], plan.units[last] * plan.samples
+    for k in range(low, low + lanes, LANES):
+        losses_of_16(
+            plan.output,
+            outputs,
+            pointer(b.columns, first + k),
+            stride,
+            pointer(b.goals, k),
+            pointer(b.labels, k),
+            pointer(b.weights, k),
+            pointer(b.losses, k),
+            pointer(b.slopes, first + k),
+        )
+
+
+@inlined
+def _gradient(plan: Plan, b: Buffers, n: int, first: int, end: int, samples: int, out: Any, subtract: bool) -> None:
+    rows, slopes = pointer(b.rows, 0), pointer(b.slopes, 0)
+    gradient(plan, n, pointer(b.zero, 0), rows, slopes, first, end, samples, out, subtract)
 
 
 @inlined
 def _update_layer(
     plan: Plan, b: Buffers, n: int, first: int, end: int, samples: int, rule: Rule, scale: np.float32, powers: Vector
 ) -> None:
-    """The update of rows first to end of W, and with the first row of the biases."""
-    width, block, decay = plan.width[n], plan.blocks[n], rule.learning_rate * rule.weight_decay
+    """The update of outputs first to end of a layer: their weights and biases."""
+    width, block, decay = plan.width[n - 1], plan.blocks[n], rule.learning_rate * rule.weight_decay
     w, g = pointer(b.parameters, block), pointer(b.gradient, block)
-    # floats of the block: row 0 are the biases
-    low, high = (1 + first) * width, (1 + end) * width
+    low, high = first * width, end * width
     if decay > _ZERO:
-        decay_row(w, low, high, decay)
-    if first == 0:
-        low = 0
+        for at in range(block + low, block + high, width):
+            # no bias decays
+            bias = b.parameters[at + plan.sizes[n - 1]]
+            decay_row(pointer(b.parameters, at), 0, width, decay)
+            b.parameters[at + plan.sizes[n - 1]] = bias
     if rule.optimizer == MOMENTUM:
         velocity = pointer(b.first, block)
         momentum_row(w, g, velocity, low, high, scale, rule.learning_rate, rule.betas[0])
@@ -191,7 +154,7 @@ def _update_layer(
         mean, square = pointer(b.first, block), pointer(b.second, block)
         adam_row(w, g, mean, square, low, high, scale, rule.learning_rate, rule.betas, powers, rule.epsilon)
     else:
-        _gradient_of(plan, b, n, first, end, samples, w, SUBTRACT)
+        _gradient(plan, b, n, first, end, samples, w, SUBTRACT)
 
 
 @fast_kernel
@@ -222,25 +185,28 @@ def train_batches(
 
     A logit that is not finite leaves a NaN in the thread's lanes of poison, a parameter that is not stays so.
     """
-    layers, met = plan.sizes.size, 0
+    layers, stride, met = plan.sizes.size, plan.samples, 0
     clips = rule.clip_norm > _ZERO
     for at in range(0, order.size, batch):
         samples = min(batch, order.size - at)
         divisor, scale = np.float32(samples), _ONE
-        low, high = share(samples, thread, threads)
-        records, gradients = pointer(b.records, low * plan.record), pointer(b.gradients, low * plan.gradient)
-        _fetch(plan, b, X, order, at, low, high)
-        forward_rows(plan, b.parameters, records, high - low)
-        _losses(plan, b, labels, targets, weights, order, at, low, high, losses, thread, False)
-        panel = pointer(b.panels, thread * PANEL * plan.widest)
-        backward_rows(plan, b.parameters, pointer(b.zeros, 0), panel, records, gradients, high - low)
+        low, high = share(samples, LANES, thread, threads)
+        lanes = _logits(plan, b, X, labels, targets, order, at, low, high, thread)
+        for k in range(low, low + lanes):
+            # a lane that fills up weighs nothing
+            b.weights[k] = _ZERO if k >= high else weights[order[at + k]] if weights.size != 0 else _ONE
+        _losses(plan, b, low, lanes)
+        for k in range(low, high):
+            losses[at + k] = b.losses[k]
+        slopes = pointer(b.slopes, 0)
+        zero, columns = pointer(b.zero, 0), pointer(b.columns, 0)
+        backward(plan, b.parameters, zero, columns, slopes, low, lanes)
         if rule.optimizer != SGD or clips:
             met += threads
             meet(b.arrived, met)
             for n in range(1, layers):
-                first, end = share(plan.sizes[n - 1], thread, threads)
-                if first < end:
-                    _gradient_of(plan, b, n, first, end, samples, pointer(b.gradient, plan.blocks[n]), STORE)
+                first, end = share(plan.sizes[n], 1, thread, threads)
+                _gradient(plan, b, n, first, end, samples, pointer(b.gradient, plan.blocks[n]), STORE)
         if clips:
             met += threads
             meet(b.arrived, met)
@@ -248,16 +214,17 @@ def train_batches(
             # norm - norm is 0, or NaN where the norm is not finite, and with it every parameter
             scale = (rule.clip_norm / norm if norm > rule.clip_norm else _ONE) + (norm - norm)
         if rule.optimizer == SGD:
-            scale_rows(gradients, high - low, plan.gradient, (rule.learning_rate / divisor) * scale)
+            rate = (rule.learning_rate / divisor) * scale
+            for n in range(1, layers):
+                scale_rows(ahead(slopes, plan.units[n] * stride + low), stride, plan.sizes[n], lanes, rate)
             met += threads
             meet(b.arrived, met)
         if rule.optimizer == ADAM:
             powers[0] = powers[0] * rule.betas[0]
             powers[1] = powers[1] * rule.betas[1]
         for n in range(1, layers):
-            first, end = share(plan.sizes[n - 1], thread, threads)
-            if first < end:
-                _update_layer(plan, b, n, first, end, samples, rule, scale / divisor, powers)
+            first, end = share(plan.sizes[n], 1, thread, threads)
+            _update_layer(plan, b, n, first, end, samples, rule, scale / divisor, powers)
         met += threads
         meet(b.arrived, met)
 
@@ -275,10 +242,22 @@ def measure_rows(
     losses: Vector,
 ) -> int:
     """Losses (where there is room for them) and the number of right answers; nothing is learned."""
-    right = 0
+    right, last = 0, plan.sizes.size - 1
     for at in range(0, order.size, batch):
         samples = min(batch, order.size - at)
-        _fetch(plan, b, X, order, at, 0, samples)
-        forward_rows(plan, b.parameters, pointer(b.records, 0), samples)
-        right += int(_losses(plan, b, labels, targets, weights, order, at, 0, samples, losses, 0, True))
+        lanes = _logits(plan, b, X, labels, targets, order, at, 0, samples, 0)
+        if plan.output == SOFTMAX:
+            for k in range(0, lanes, LANES):
+                logits = pointer(b.columns, plan.units[last] * plan.samples + k)
+                hits_of_16(logits, plan.samples, plan.sizes[last], pointer(b.labels, k), pointer(b.hits, k))
+            found = _ZERO
+            for k in range(samples):
+                found = found + b.hits[k]
+            right += int(found)
+        if losses.size != 0:
+            for k in range(samples):
+                b.weights[k] = weights[order[at + k]] if weights.size != 0 else _ONE
+            _losses(plan, b, 0, lanes)
+            for k in range(samples):
+                losses[at + k] = b.losses[k]
     return right

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import config
 
-from nnlite.fast.batches import LANE_ROWS, POISON, Buffers, measure_rows, train_batches
+from nnlite.fast.batches import Buffers, measure_rows, train_batches
 from nnlite.fast.jit import where_is
 from nnlite.fast.lanes import LANES
-from nnlite.fast.layers import PANEL
-from nnlite.fast.plan import make_plan, pack, padded, unpack
-from nnlite.fast.single import train_singly
+from nnlite.fast.plan import Plan, make_plan, make_single_plan, padded, views
+from nnlite.fast.single import SingleBuffers, train_singly
 from nnlite.kernels.step import ADAM, MOMENTUM, SGD, Rule, Shape
 
 __all__ = ["Engine", "where_compiled"]
@@ -41,6 +40,54 @@ def where_compiled(one_by_one: bool, measures: bool) -> str:
     return max((where_is(kernel) for kernel in needed), key=["loaded", "on disk", "nowhere"].index)
 
 
+def _make_buffers(plan: Plan, parameters: int, optimizer: int, needs_gradient: bool, threads: int) -> Buffers:
+    samples, outputs = plan.samples, int(plan.width[-1])
+    kept = parameters if optimizer in (MOMENTUM, ADAM) else 0
+    everything = int(plan.units[-1] + outputs) * samples
+    buffers = Buffers(
+        parameters=_zeros(parameters),
+        gradient=_zeros(parameters if needs_gradient else 0),
+        first=_zeros(kept),
+        second=_zeros(kept if optimizer == ADAM else 0),
+        columns=_zeros(everything),
+        rows=_zeros(everything),
+        slopes=_zeros(everything),
+        goals=_zeros(outputs * samples),
+        goal_rows=_zeros(outputs * samples),
+        labels=_zeros(samples),
+        weights=_zeros(samples),
+        losses=_zeros(samples),
+        hits=_zeros(samples),
+        poison=_zeros(threads * LANES),
+        zero=_zeros(1),
+        arrived=np.zeros(1, np.int64),
+    )
+    for size, width, unit in zip(plan.sizes[:-1], plan.width, plan.units, strict=False):
+        # what a bias is multiplied by; nobody writes there again
+        first = unit * samples
+        buffers.columns[first + size * samples : first + (size + 1) * samples] = 1
+        buffers.rows[first : first + width * samples].reshape(samples, width)[:, size] = 1
+    return buffers
+
+
+class _Singly:
+    """What a training with one sample a step has instead."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.plan, parameters, transposed = make_single_plan(shape)
+        outputs = int(self.plan.width[-1])
+        self.buffers = SingleBuffers(
+            parameters=_zeros(parameters),
+            transposed=_zeros(transposed),
+            records=_zeros(2 * self.plan.record),
+            slopes=_zeros(2 * self.plan.gradient),
+            terms=_zeros(outputs),
+            goal=_zeros(outputs),
+            zeros=_zeros(int(self.plan.width.max())),
+            poison=_zeros(LANES),
+        )
+
+
 class Engine:
     """A network's parameters and what its training keeps, laid out for the fast kernels.
 
@@ -49,62 +96,46 @@ class Engine:
     shape : of the layers that are trained.
     batch : samples of a step.
     rule : of any step; only its rate may be another one later.
+    parameters, state : in the kernels' form. They are what is taken over, now and by `load`, and given back by `store`.
     threads : that share a batch; None for as many as Numba would take where the batch is large enough.
     """
 
-    def __init__(self, shape: Shape, batch: int, rule: Rule, threads: int | None = 1) -> None:
-        self.plan, parameters, transposed = make_plan(shape)
+    def __init__(
+        self, shape: Shape, batch: int, rule: Rule, parameters: Vector, state: Vector, threads: int | None = 1
+    ) -> None:
+        self._plan, packed = make_plan(shape, max(batch, _MEASURED))
         if threads is None:
-            threads = config.NUMBA_NUM_THREADS if parameters * batch >= _PAYS_FROM else 1
+            threads = config.NUMBA_NUM_THREADS if packed * batch >= _PAYS_FROM else 1
         # no more than have 16 samples each
         threads = min(threads, padded(batch) // LANES)
-        self._batch, self._optimizer, self._threads = batch, rule.optimizer, threads
-        self._single = batch == 1 and rule.optimizer == SGD and not rule.clip_norm and not rule.weight_decay
-        kept = parameters if rule.optimizer in (MOMENTUM, ADAM) else 0
-        rows = padded(max(batch, _MEASURED))
-        columns = threads * int(self.plan.width[-1]) * LANES
-        self._buffers = Buffers(
-            parameters=_zeros(parameters),
-            transposed=_zeros(transposed if self._single else 0),
-            gradient=_zeros(parameters if rule.optimizer != SGD or rule.clip_norm else 0),
-            first=_zeros(kept),
-            second=_zeros(kept if rule.optimizer == ADAM else 0),
-            records=_zeros(rows * self.plan.record),
-            gradients=_zeros(rows * self.plan.gradient),
-            panels=_zeros(threads * PANEL * self.plan.widest),
-            columns=_zeros(columns),
-            goals=_zeros(columns),
-            goal_rows=_zeros(columns),
-            lanes=_zeros(threads * LANE_ROWS * LANES),
-            zeros=_zeros(self.plan.widest),
-            ones=np.ones(1, np.float32),
-            arrived=np.zeros(1, np.int64),
-        )
+        self._batch, self._threads = batch, threads
+        needs_gradient = rule.optimizer != SGD or bool(rule.clip_norm)
+        b = self._buffers = _make_buffers(self._plan, packed, rule.optimizer, needs_gradient, threads)
+        one_by_one = batch == 1 and not needs_gradient and not rule.weight_decay
+        self._singly = _Singly(shape) if one_by_one else None
         self._powers = np.ones(2, np.float32)
-
-    def load(self, parameters: Vector, state: Vector) -> None:
-        """Take over parameters, and what the optimiser keeps, from the kernels' form."""
-        b = self._buffers
-        pack(self.plan, parameters, b.parameters)
+        self._measured = views(self._plan, parameters, b.parameters)
+        self._kept = self._measured
         count = parameters.size
-        if self._optimizer == MOMENTUM:
-            pack(self.plan, state, b.first)
-        elif self._optimizer == ADAM:
-            self._powers[:] = state[:2]
-            pack(self.plan, state[2 : 2 + count], b.first)
-            pack(self.plan, state[2 + count :], b.second)
+        if self._singly is not None:
+            self._kept = views(self._singly.plan, parameters, self._singly.buffers.parameters)
+        elif rule.optimizer == MOMENTUM:
+            self._kept = self._kept + views(self._plan, state, b.first)
+        elif rule.optimizer == ADAM:
+            first, second = state[2 : 2 + count], state[2 + count :]
+            moments = views(self._plan, first, b.first) + views(self._plan, second, b.second)
+            self._kept = [*self._kept, *moments, (state[:2], self._powers)]
+        self.load()
 
-    def store(self, parameters: Vector, state: Vector) -> None:
+    def load(self) -> None:
+        """Take over the parameters, and what the optimiser keeps."""
+        for plain, packed in self._kept:
+            packed[...] = plain
+
+    def store(self) -> None:
         """Give them back."""
-        b = self._buffers
-        unpack(self.plan, b.parameters, parameters)
-        count = parameters.size
-        if self._optimizer == MOMENTUM:
-            unpack(self.plan, b.first, state)
-        elif self._optimizer == ADAM:
-            state[:2] = self._powers
-            unpack(self.plan, b.first, state[2 : 2 + count])
-            unpack(self.plan, b.second, state[2 + count :])
+        for plain, packed in self._kept:
+            plain[...] = packed
 
     def train(
         self,
@@ -117,40 +148,36 @@ class Engine:
         losses: Vector,
     ) -> bool:
         """One epoch as `kernels.step.train_rows`. Returns whether every logit and every parameter was finite."""
-        self._clear_poison()
-        b = self._buffers
-        data = X, labels, targets, weights, order
-        if self._single:
-            train_singly(self.plan, b, *data, rule.learning_rate, losses)
-        else:
-            b.arrived[0] = 0
+        b, data = self._buffers, (X, labels, targets, weights, order)
+        if self._singly is not None:
+            one = self._singly.buffers
+            one.poison[:] = 0
+            train_singly(self._singly.plan, one, *data, rule.learning_rate, losses)
+            return bool(np.isfinite(one.poison).all() and np.isfinite(one.parameters).all())
+        b.poison[:] = 0
+        b.arrived[0] = 0
 
-            def work(thread: int, powers: Vector) -> None:
-                train_batches(self.plan, b, self._batch, *data, rule, powers, losses, thread, self._threads)
+        def work(thread: int, powers: Vector) -> None:
+            train_batches(self._plan, b, self._batch, *data, rule, powers, losses, thread, self._threads)
 
-            others = [Thread(target=work, args=(n, self._powers.copy())) for n in range(1, self._threads)]
-            for other in others:
-                other.start()
-            work(0, self._powers)
-            for other in others:
-                other.join()
-        return self._is_clean() and bool(np.isfinite(b.parameters).all())
+        others = [Thread(target=work, args=(n, self._powers.copy())) for n in range(1, self._threads)]
+        for other in others:
+            other.start()
+        work(0, self._powers)
+        for other in others:
+            other.join()
+        return bool(np.isfinite(b.poison).all() and np.isfinite(b.parameters).all())
 
     def measure(self, rows: Matrix, labels: Indices, targets: Matrix, losses: Vector) -> int | None:
         """How many of the rows are classified right; their losses too if `losses` has room for them.
 
-        None if a logit is not finite: the plain kernels must say what that comes to.
+        The parameters are those that were given. None if a logit is not finite: the plain kernels must
+        say what that comes to.
         """
-        self._clear_poison()
+        b = self._buffers
+        for plain, packed in self._measured:
+            packed[...] = plain
+        b.poison[:] = 0
         nothing, order = np.zeros(0, np.float32), np.arange(rows.shape[0])
-        right = measure_rows(self.plan, self._buffers, _MEASURED, rows, labels, targets, nothing, order, losses)
-        return int(right) if self._is_clean() else None
-
-    def _poison(self) -> Matrix:
-        return self._buffers.lanes.reshape(self._threads, LANE_ROWS, LANES)[:, POISON]
-
-    def _clear_poison(self) -> None:
-        self._poison()[:] = 0
-
-    def _is_clean(self) -> bool:
-        return bool(np.isfinite(self._poison()).all())
+        right = measure_rows(self._plan, b, _MEASURED, rows, labels, targets, nothing, order, losses)
+        return int(right) if np.isfinite(b.poison).all() else None

@@ -31,8 +31,10 @@ __all__ = [
     "floats_of_bits",
     "largest_lane",
     "load",
+    "lowest_bit",
     "minus_scaled",
     "nearest_floats",
+    "not_zero",
     "plus_scaled",
     "pointer",
     "select",
@@ -44,6 +46,7 @@ __all__ = [
     "store_tile",
     "tile_at",
     "tile_like",
+    "tile_of",
     "transpose",
     "truncated",
 ]
@@ -228,6 +231,23 @@ def nearest_floats(typing_context: Any, value: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def not_zero(typing_context: Any, value: Any) -> Any:
+    """An int64 with bit n set where lane n is not 0."""
+
+    def emit(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+        mask = builder.fcmp_unordered("!=", value, ir.Constant(_LANES, None))
+        return builder.zext(builder.bitcast(mask, ir.IntType(LANES)), ir.IntType(64))
+
+    return _plain(types.int64, (Lanes,), emit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def lowest_bit(typing_context: Any, bits: Any) -> Any:
+    """The number of the lowest bit that is set in an int64, which is not 0."""
+    return _plain(types.int64, (types.int64,), lambda builder, bits: builder.cttz(bits, ir.Constant(ir.IntType(1), 1)))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def bits_of(typing_context: Any, value: Any) -> Any:
     """The bits of floats."""
     return _plain(Whole, (Lanes,), lambda builder, value: builder.bitcast(value, _WHOLE))
@@ -261,6 +281,22 @@ def tile_at(typing_context: Any, where: Any, stride: Any, rows: Any, columns: An
         for row in _rows_of(kind, builder, where, stride):
             for column in _columns_of(kind):
                 tile, at = builder.insert_value(tile, _load(builder, row, column), at), at + 1
+        return tile
+
+    return _plain(kind, (Pointer, types.intp, rows, columns), emit)
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def tile_of(typing_context: Any, where: Any, stride: Any, rows: Any, columns: Any) -> Any:
+    """A tile with one float from memory in all lanes of a row, those of the rows `stride` apart."""
+    kind = Tile(rows.literal_value, columns.literal_value)
+
+    def emit(builder: ir.IRBuilder, where: ir.Value, stride: ir.Value, *_: ir.Value) -> ir.Value:
+        tile, at = ir.Constant(kind.llvm_type, ir.Undefined), 0
+        for row in _rows_of(kind, builder, where, stride):
+            lanes = _in_all_lanes(builder, builder.load(row), _LANES)
+            for _column in range(kind.columns):
+                tile, at = builder.insert_value(tile, lanes, at), at + 1
         return tile
 
     return _plain(kind, (Pointer, types.intp, rows, columns), emit)

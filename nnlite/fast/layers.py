@@ -1,4 +1,8 @@
-"""A batch through the layers: forward, backward, and what is done to each value on the way. Lanes along the outputs."""
+"""A batch through the layers, forward and backward, and what is done to each value on the way.
+
+Lanes are samples. Of each layer there are `columns`, a row of samples for each unit, which the sums forward and
+backward run over, and `rows`, a row of units for each sample, from which the gradient is made.
+"""
 
 from __future__ import annotations
 
@@ -10,118 +14,152 @@ from nnlite.fast.elementary import sigmoid_lanes, tanh_lanes
 from nnlite.fast.jit import inlined, part
 from nnlite.fast.lanes import LANES, ahead, load, pointer, select, splat, store, transpose
 from nnlite.fast.plan import Plan
-from nnlite.fast.sums import ADJACENT, SAME, STORE, sums_of_products
-from nnlite.kernels.activation import _LEAK, LEAKY_RELU, SIGMOID, TANH
+from nnlite.fast.sums import ADJACENT, SAME, STORE, sums_of_products, sums_of_some_products
+from nnlite.kernels.activation import _LEAK, LEAKY_RELU, RELU, SIGMOID, TANH
 
-__all__ = ["PANEL", "activate_row", "backward_rows", "forward_rows", "scale_rows", "slope_row", "transpose_rows"]
+__all__ = [
+    "activate_rows",
+    "backward",
+    "forward",
+    "gradient",
+    "poison_of_rows",
+    "scale_rows",
+    "slope_rows",
+    "transpose_rows",
+]
 
-#: columns of a tile
-PANEL = 2 * LANES
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+#: floats of a row of W from which on it pays to look for units that are silent
+_SPARSE_FROM = 4 * LANES
 
 
 @part
-def activate_row(a: Any, width: int, activation: int) -> None:
-    """eq. 20 and the other activations, in place, as `kernels.activation.activate`."""
+def activate_rows(a: Any, stride: int, rows: int, width: int, activation: int) -> None:
+    """eq. 20 and the other activations, in place, as `kernels.activation.activate`; rows are `stride` apart."""
     zero = splat(_ZERO)
-    if activation == LEAKY_RELU:
-        for j in range(0, width, LANES):
-            x = load(a, j)
-            store(select(x <= zero, x * splat(_LEAK) + zero, x), a, j)
-    elif activation == SIGMOID:
-        for j in range(0, width, LANES):
-            store(sigmoid_lanes(load(a, j)), a, j)
-    elif activation == TANH:
-        for j in range(0, width, LANES):
-            store(tanh_lanes(load(a, j)), a, j)
-    else:
-        for j in range(0, width, LANES):
-            x = load(a, j)
-            store(select(x <= zero, zero, x), a, j)
+    for r in range(rows):
+        row = ahead(a, r * stride)
+        if activation == LEAKY_RELU:
+            for j in range(0, width, LANES):
+                x = load(row, j)
+                store(select(x <= zero, x * splat(_LEAK) + zero, x), row, j)
+        elif activation == SIGMOID:
+            for j in range(0, width, LANES):
+                store(sigmoid_lanes(load(row, j)), row, j)
+        elif activation == TANH:
+            for j in range(0, width, LANES):
+                store(tanh_lanes(load(row, j)), row, j)
+        else:
+            for j in range(0, width, LANES):
+                x = load(row, j)
+                store(select(x <= zero, zero, x), row, j)
 
 
 @part
-def slope_row(dX: Any, x: Any, width: int, activation: int) -> None:
+def slope_rows(dX: Any, x: Any, stride: int, rows: int, width: int, activation: int) -> None:
     """dX_i = dX_i * slope_i (eq. 21) in place, and +0 where the slope is 0, as in `kernels.dense.dense_backward`."""
     zero, one = splat(_ZERO), splat(_ONE)
-    if activation == LEAKY_RELU:
-        for i in range(0, width, LANES):
-            store(load(dX, i) * select(load(x, i) > zero, one, splat(_LEAK)), dX, i)
-    elif activation in (SIGMOID, TANH):
-        for i in range(0, width, LANES):
-            value = load(x, i)
-            slope = value * (one - value) if activation == SIGMOID else one - value * value
-            store(select(slope == zero, zero, load(dX, i) * slope), dX, i)
-    else:
-        for i in range(0, width, LANES):
-            store(select(load(x, i) > zero, load(dX, i), zero), dX, i)
+    for r in range(rows):
+        row, values = ahead(dX, r * stride), ahead(x, r * stride)
+        if activation == LEAKY_RELU:
+            for i in range(0, width, LANES):
+                store(load(row, i) * select(load(values, i) > zero, one, splat(_LEAK)), row, i)
+        elif activation in (SIGMOID, TANH):
+            for i in range(0, width, LANES):
+                value = load(values, i)
+                slope = value * (one - value) if activation == SIGMOID else one - value * value
+                store(select(slope == zero, zero, load(row, i) * slope), row, i)
+        else:
+            for i in range(0, width, LANES):
+                store(select(load(values, i) > zero, load(row, i), zero), row, i)
 
 
 @part
-def scale_rows(a: Any, rows: int, width: int, factor: np.float32) -> None:
-    """a = a * factor, rows one after the other."""
-    for n in range(0, rows * width, LANES):
-        store(load(a, n) * splat(factor), a, n)
-
-
-@inlined
-def forward_rows(plan: Plan, parameters: Any, records: Any, rows: int) -> None:
-    """eq. 8 and 20 for `rows` samples at once: each record begins with its sample, the rest is filled in."""
-    last = plan.sizes.size - 1
-    for n in range(1, last + 1):
-        width = plan.width[n]
-        block = pointer(parameters, plan.blocks[n])
-        x, out = ahead(records, plan.values[n - 1]), ahead(records, plan.values[n])
-        weights, count = ahead(block, width), plan.sizes[n - 1]
-        sums_of_products(
-            block, SAME, x, ADJACENT, plan.record, weights, width, count, out, plan.record, STORE, rows, width
-        )  # fmt: skip
-        if n < last:
-            for k in range(rows):
-                activate_row(ahead(out, k * plan.record), width, plan.hidden)
+def scale_rows(a: Any, stride: int, rows: int, width: int, factor: np.float32) -> None:
+    """a = a * factor; rows are `stride` apart."""
+    for r in range(rows):
+        for j in range(r * stride, r * stride + width, LANES):
+            store(load(a, j) * splat(factor), a, j)
 
 
 @part
-def _backward_layer(
-    zeros: Any,
-    panel: Any,
-    w: Any,
-    width: int,
-    dA: Any,
-    dX: Any,
-    stride: int,
-    count: int,
-    rows: int,
-    height: int,
-) -> None:
-    """dX_i = sum_j dA_j w_ij. Two vectors of i at a time: their part of W, turned around, stays in the first cache."""
-    for first in range(0, height, PANEL):
-        columns = min(PANEL, height - first)
-        for i in range(0, columns, LANES):
-            transpose_rows(ahead(w, (first + i) * width), width, ahead(panel, i), PANEL, width)
-        sums_of_products(
-            zeros, SAME, dA, ADJACENT, stride, panel, PANEL, count, ahead(dX, first), stride, STORE, rows, columns
-        )
-
-
-@inlined
-def backward_rows(plan: Plan, parameters: Any, zeros: Any, panel: Any, records: Any, gradients: Any, rows: int) -> None:
-    """General gradients: dX_i = (sum_j dA_j w_ij) * slope_i, from the dA of the outputs down to the first layer's.
-
-    panel : room for `PANEL` floats for each node of the widest layer.
-    """
-    for n in range(plan.sizes.size - 1, 1, -1):
-        width, height, stride = plan.width[n], plan.width[n - 1], plan.gradient
-        w = pointer(parameters, plan.blocks[n] + width)
-        dA, dX = ahead(gradients, plan.slopes[n]), ahead(gradients, plan.slopes[n - 1])
-        _backward_layer(zeros, panel, w, width, dA, dX, stride, plan.sizes[n], rows, height)
-        x = ahead(records, plan.values[n - 1])
-        for k in range(rows):
-            slope_row(ahead(dX, k * stride), ahead(x, k * plan.record), height, plan.hidden)
-
-
-@part
-def transpose_rows(rows: Any, stride: int, target: Any, target_stride: int, width: int) -> None:
-    """16 rows of `width` floats, `stride` apart, to `width` rows of 16, `target_stride` apart."""
+def transpose_rows(rows: Any, stride: int, target: Any, target_stride: int, height: int, width: int) -> None:
+    """`height` rows of `width` floats to `width` rows; both numbers are of whole vectors."""
     for j in range(0, width, LANES):
-        transpose(ahead(rows, j), stride, ahead(target, j * target_stride), target_stride)
+        for k in range(0, height, LANES):
+            transpose(ahead(rows, k * stride + j), stride, ahead(target, j * target_stride + k), target_stride)
+
+
+@part
+def poison_of_rows(poison: Any, rows: Any, stride: int, count: int, width: int) -> None:
+    """Make poison, 16 floats, NaN in a lane where a value of the rows is not finite: only such less itself is not 0."""
+    found = load(poison, 0)
+    for k in range(count):
+        for j in range(0, width, LANES):
+            a = load(rows, k * stride + j)
+            found = found + (a - a)
+    store(found, poison, 0)
+
+
+@inlined
+def forward(plan: Plan, parameters: Any, rows: Any, columns: Any, poison: Any, low: int, count: int) -> None:
+    """eq. 8 and 20 of `count` samples from `low` on: rows and columns of the inputs are there, the rest is filled in.
+
+    count : a multiple of 16.
+    """
+    stride, last = plan.samples, plan.sizes.size - 1
+    for n in range(1, last + 1):
+        height, inputs, width, outputs = plan.width[n - 1], plan.sizes[n - 1], plan.width[n], plan.sizes[n]
+        w = pointer(parameters, plan.blocks[n])
+        bias = ahead(w, inputs)
+        x, out = ahead(columns, plan.units[n - 1] * stride + low), ahead(columns, plan.units[n] * stride + low)
+        sums_of_products(bias, height, w, ADJACENT, height, x, stride, inputs, out, stride, STORE, outputs, count)
+        if n < last:
+            activate_rows(out, stride, outputs, count, plan.hidden)
+            # without the vector that has nothing but the 1 behind the layer
+            filled = (outputs + LANES - 1) // LANES * LANES
+            transpose_rows(out, stride, ahead(rows, plan.units[n] * stride + low * width), width, filled, count)
+        if n != last - 1:
+            # what the last hidden layer gives shows in the logits; what one before it gives may be silenced
+            poison_of_rows(poison, out, stride, outputs, count)
+
+
+@inlined
+def backward(plan: Plan, parameters: Any, zero: Any, columns: Any, slopes: Any, low: int, count: int) -> None:
+    """General gradients: dX_i = (sum_j dA_j w_ij) * slope_i, from the dA of the outputs down to the first layer's."""
+    stride = plan.samples
+    for n in range(plan.sizes.size - 1, 1, -1):
+        height, inputs, outputs = plan.width[n - 1], plan.sizes[n - 1], plan.sizes[n]
+        w, x = pointer(parameters, plan.blocks[n]), ahead(columns, plan.units[n - 1] * stride + low)
+        dA, dX = ahead(slopes, plan.units[n] * stride + low), ahead(slopes, plan.units[n - 1] * stride + low)
+        sums_of_products(zero, SAME, w, height, ADJACENT, dA, stride, outputs, dX, stride, STORE, inputs, count)
+        slope_rows(dX, x, stride, inputs, count, plan.hidden)
+
+
+@inlined
+def gradient(
+    plan: Plan,
+    n: int,
+    zero: Any,
+    rows: Any,
+    slopes: Any,
+    first: int,
+    end: int,
+    samples: int,
+    out: Any,
+    subtract: bool,
+) -> None:
+    """eq. 18 and 19 for outputs first to end of layer n: of their weights, and behind them of their bias.
+
+    out : a block as the layer's.
+    """
+    stride, width = plan.samples, plan.width[n - 1]
+    dA, x = ahead(slopes, plan.units[n] * stride + first * stride), ahead(rows, plan.units[n - 1] * stride)
+    target = ahead(out, first * width)
+    if plan.hidden == RELU and n < plan.sizes.size - 1 and width >= _SPARSE_FROM:
+        filled = (samples + LANES - 1) // LANES * LANES
+        sums_of_some_products(zero, dA, stride, x, width, filled, target, width, subtract, end - first, width)
+    else:
+        sums_of_products(
+            zero, SAME, dA, ADJACENT, stride, x, width, samples, target, width, subtract, end - first, width
+        )  # fmt: skip

@@ -72,11 +72,9 @@ def gradient_norm_square(plan: Plan, g: Vector) -> np.float32:
     """As `gradient_square` over all layers: weights, then biases, one after the other."""
     total = _ZERO
     for n in range(1, plan.sizes.size):
-        block, width = plan.blocks[n], plan.width[n]
-        for row in range(1, plan.sizes[n - 1] + 1):
+        block, width, inputs = plan.blocks[n], plan.width[n - 1], plan.sizes[n - 1]
+        for i in range(inputs + 1):
             for j in range(plan.sizes[n]):
-                value = g[block + row * width + j]
+                value = g[block + j * width + i]
                 total = total + value * value
-        for j in range(plan.sizes[n]):
-            total = total + g[block + j] * g[block + j]
     return total

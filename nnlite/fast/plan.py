@@ -1,7 +1,8 @@
-"""Where everything of a network lies while it is trained fast: rows and columns filled up to whole vectors.
+"""Where everything of a network lies while it is trained fast: in rows filled up with zeros to whole vectors.
 
-A layer's block of `parameters` is its biases, one row, then the rows of W; every row is filled with zeros to a multiple
-of 16, and so are the rows. What fills up is computed along and never enters a sum of the network's own.
+Two layouts, for two ways to compute. In batches lanes are samples, and each layer's W lies by columns: a row for each
+output, its weights and then its bias, as if the layer had one more input that is always 1. With one sample a step lanes
+are outputs: a row of biases, then the rows of W. What fills up never enters a sum of the network's own.
 """
 
 from __future__ import annotations
@@ -15,14 +16,36 @@ import numpy.typing as npt
 from nnlite.fast.lanes import LANES
 from nnlite.kernels.step import Shape
 
-__all__ = ["Plan", "make_plan", "pack", "padded", "unpack"]
+__all__ = ["Plan", "SinglePlan", "make_plan", "make_single_plan", "padded", "views"]
 
 Vector = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 
 class Plan(NamedTuple):
-    """A network's sizes and the offsets of its layers.
+    """A network in batches.
+
+    Attributes
+    ----------
+    sizes : (layers + 1,), inputs, hidden..., outputs.
+    width : (layers + 1,), those and the 1 behind them, filled up.
+    units : (layers + 1,), how many of such units come before each layer; for one sample, that is where they lie.
+    blocks : (layers + 1,), where each layer's block of the parameters is; nothing for the inputs.
+    samples : of a batch, filled up.
+    hidden, output : as in `Shape`.
+    """
+
+    sizes: Indices
+    width: Indices
+    units: Indices
+    blocks: Indices
+    samples: int
+    hidden: int
+    output: int
+
+
+class SinglePlan(NamedTuple):
+    """A network with one sample a step.
 
     Attributes
     ----------
@@ -32,7 +55,6 @@ class Plan(NamedTuple):
     slopes : (layers + 1,), where in a sample's dA those of each layer are; nothing for the inputs.
     blocks : (layers + 1,), where each layer's block of the parameters is; nothing for the inputs.
     transposed : (layers + 1,), where its W transposed is, (outputs, inputs); from the second layer on.
-    widest : the largest of `width`.
     record : floats of a sample's record, filled up.
     gradient : floats of a sample's dA, filled up.
     hidden, output : as in `Shape`.
@@ -44,7 +66,6 @@ class Plan(NamedTuple):
     slopes: Indices
     blocks: Indices
     transposed: Indices
-    widest: int
     record: int
     gradient: int
     hidden: int
@@ -61,7 +82,24 @@ def _starts(counts: list[int]) -> Indices:
     return np.cumsum([0, *counts], dtype=np.int64)
 
 
-def make_plan(shape: Shape) -> tuple[Plan, int, int]:
+def make_plan(shape: Shape, samples: int) -> tuple[Plan, int]:
+    """The plan for so many samples side by side, and how many floats its parameters take."""
+    sizes = [int(size) for size in shape.sizes]
+    width = [padded(size + 1) for size in sizes]
+    blocks = _starts([0, *(o * i for i, o in zip(width, sizes[1:], strict=False))])
+    plan = Plan(
+        np.array(sizes, np.int64),
+        np.array(width, np.int64),
+        _starts(width)[:-1],
+        blocks[:-1],
+        padded(samples),
+        shape.hidden,
+        shape.output,
+    )
+    return plan, int(blocks[-1])
+
+
+def make_single_plan(shape: Shape) -> tuple[SinglePlan, int, int]:
     """The plan, and how many floats parameters and transposed weights take."""
     sizes = [int(size) for size in shape.sizes]
     width = [padded(size) for size in sizes]
@@ -69,14 +107,13 @@ def make_plan(shape: Shape) -> tuple[Plan, int, int]:
     values, slopes = _starts(width), _starts([0, *width[1:]])
     blocks = _starts([0, *(o + i * o for i, o in pairs)])
     transposed = _starts([0, 0, *(i * o for i, o in pairs[1:])])
-    plan = Plan(
+    plan = SinglePlan(
         np.array(sizes, np.int64),
         np.array(width, np.int64),
         values[:-1],
         slopes[:-1],
         blocks[:-1],
         transposed[:-1],
-        max(width),
         int(values[-1]),
         int(slopes[-1]),
         shape.hidden,
@@ -85,25 +122,20 @@ def make_plan(shape: Shape) -> tuple[Plan, int, int]:
     return plan, int(blocks[-1]), int(transposed[-1])
 
 
-def _views(plan: Plan, plain: Vector, packed: Vector) -> list[tuple[Vector, Vector]]:
-    """Pairs of views that hold the same numbers: W and b of each layer in both forms."""
+def views(plan: Plan | SinglePlan, plain: Vector, packed: Vector) -> list[tuple[Vector, Vector]]:
+    """Of what there is of each parameter, in the kernels' form and in this one: pairs of the same numbers, layer by
+    layer, W and b."""
     at, pairs = 0, []
     for n in range(1, plan.sizes.size):
-        i, o, wide = int(plan.sizes[n - 1]), int(plan.sizes[n]), int(plan.width[n])
-        first = int(plan.blocks[n])
-        block = packed[first : first + (1 + i) * wide].reshape(1 + i, wide)[:, :o]
-        pairs += [(plain[at : at + i * o].reshape(i, o), block[1:]), (plain[at + i * o : at + i * o + o], block[0])]
+        i, o, first = int(plan.sizes[n - 1]), int(plan.sizes[n]), int(plan.blocks[n])
+        if isinstance(plan, Plan):
+            wide = int(plan.width[n - 1])
+            block = packed[first : first + o * wide].reshape(o, wide)
+            w, b = block[:, :i].T, block[:, i]
+        else:
+            wide = int(plan.width[n])
+            block = packed[first : first + (1 + i) * wide].reshape(1 + i, wide)
+            w, b = block[1:, :o], block[0, :o]
+        pairs += [(plain[at : at + i * o].reshape(i, o), w), (plain[at + i * o : at + i * o + o], b)]
         at += i * o + o
     return pairs
-
-
-def pack(plan: Plan, plain: Vector, packed: Vector) -> None:
-    """Parameters, or what an optimiser keeps of each, from the kernels' form to this one."""
-    for source, target in _views(plan, plain, packed):
-        target[...] = source
-
-
-def unpack(plan: Plan, packed: Vector, plain: Vector) -> None:
-    """And back."""
-    for target, source in _views(plan, plain, packed):
-        target[...] = source

@@ -7,12 +7,11 @@ takes the same updates when its turn comes, so both hold the weights of the same
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from nnlite.fast.batches import POISON, Buffers
 from nnlite.fast.elementary import exp_lanes, log_lanes, sigmoid_lanes
 from nnlite.fast.jit import fast_kernel, inlined, part
 from nnlite.fast.lanes import (
@@ -31,13 +30,12 @@ from nnlite.fast.lanes import (
     tile_at,
     tile_like,
 )
-from nnlite.fast.layers import activate_row, slope_row, transpose_rows
-from nnlite.fast.outputs import poison_of_rows
-from nnlite.fast.plan import Plan
+from nnlite.fast.layers import activate_rows, poison_of_rows, slope_rows, transpose_rows
+from nnlite.fast.plan import SinglePlan
 from nnlite.kernels.exp_log import log_f32
 from nnlite.kernels.step import SIGMOID_OUTPUT, SOFTMAX
 
-__all__ = ["train_singly"]
+__all__ = ["SingleBuffers", "train_singly"]
 
 Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
@@ -46,6 +44,29 @@ Indices = npt.NDArray[np.int64]
 #: vectors of columns side by side
 BROAD, MEDIUM = (8, 4) if WIDE_REGISTERS else (3, 2)
 _ZERO, _HALF, _ONE, _MINUS_ZERO = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(-0.0)
+
+
+class SingleBuffers(NamedTuple):
+    """What a training with one sample a step computes in: (n,) float32 each.
+
+    Attributes
+    ----------
+    parameters, transposed : as `SinglePlan` lays them out.
+    records : of two samples.
+    slopes : dA of one, and that of the one before times the rate.
+    terms, goal : room for the last layer.
+    zeros : as many as the widest layer takes.
+    poison : 16.
+    """
+
+    parameters: Vector
+    transposed: Vector
+    records: Vector
+    slopes: Vector
+    terms: Vector
+    goal: Vector
+    zeros: Vector
+    poison: Vector
 
 
 @inlined
@@ -143,8 +164,8 @@ def _loss(
 
 @fast_kernel
 def train_singly(
-    plan: Plan,
-    b: Buffers,
+    plan: SinglePlan,
+    b: SingleBuffers,
     X: Matrix,
     labels: Indices,
     targets: Matrix,
@@ -155,29 +176,27 @@ def train_singly(
 ) -> None:
     """One epoch over the rows of X in the order given, by plain SGD: no weight decay, no clipping.
 
-    X, labels, targets, weights, order, losses : as of `kernels.step.train_rows`. b has two records, two dA (the second
-    one starts with zeros) and X at least one row.
+    X, labels, targets, weights, order, losses : as of `kernels.step.train_rows`; X has at least one row.
     """
     last = plan.sizes.size - 1
     inputs, outputs, out_width = plan.sizes[0], plan.sizes[last], plan.width[last]
-    zeros, poison = pointer(b.zeros, 0), pointer(b.lanes, POISON * LANES)
-    goal, terms = pointer(b.goals, 0), pointer(b.columns, 0)
-    dA, u = pointer(b.gradients, 0), pointer(b.gradients, plan.gradient)
+    zeros, poison = pointer(b.zeros, 0), pointer(b.poison, 0)
+    goal, terms = pointer(b.goal, 0), pointer(b.terms, 0)
+    dA, u = pointer(b.slopes, 0), pointer(b.slopes, plan.gradient)
     if plan.output == SOFTMAX:
         for j in range(out_width):
-            b.goals[j] = _ZERO if j < outputs else np.float32(-np.inf)
+            b.goal[j] = _ZERO if j < outputs else np.float32(-np.inf)
     else:
         for j in range(out_width):
-            b.goals[j] = _ZERO
+            b.goal[j] = _ZERO
     for n in range(plan.gradient):
-        b.gradients[plan.gradient + n] = _ZERO
+        b.slopes[plan.gradient + n] = _ZERO
     for n in range(plan.record):
         b.records[plan.record + n] = _ZERO
     for n in range(2, last + 1):
         width, height = plan.width[n], plan.width[n - 1]
         w, target = pointer(b.parameters, plan.blocks[n] + width), pointer(b.transposed, plan.transposed[n])
-        for i in range(0, height, LANES):
-            transpose_rows(ahead(w, i * width), width, ahead(target, i), height, width)
+        transpose_rows(w, width, target, height, height, width)
     row = order[0]
     for t in range(order.size + 1):
         # the last turn only brings the last update; what it makes of a sample is nobody's
@@ -192,7 +211,7 @@ def train_singly(
             _update_bias(bias, layer_u, width)
             _update_and_sum(ahead(bias, width), plan.sizes[n - 1], width, layer_u, x_before, bias, x, out)
             if n < last:
-                activate_row(out, width, plan.hidden)
+                activate_rows(out, 0, 1, width, plan.hidden)
             x, x_before = out, ahead(earlier, plan.values[n])
         if t == order.size:
             break
@@ -202,7 +221,7 @@ def train_singly(
             label = labels[row]
         else:
             for j in range(outputs):
-                b.goals[j] = targets[row, j]
+                b.goal[j] = targets[row, j]
         weight = weights[row] if weights.size != 0 else _ONE
         losses[t] = _loss(plan.output, outputs, out_width, x, ahead(dA, plan.slopes[last]), terms, goal, label, weight)
         for n in range(last, 1, -1):
@@ -211,6 +230,6 @@ def train_singly(
             columns = pointer(b.transposed, plan.transposed[n])
             layer_u = ahead(u, plan.slopes[n])
             _update_and_sum(columns, plan.sizes[n], width, x_before, layer_u, zeros, layer_dA, dX)
-            slope_row(dX, ahead(now, plan.values[n - 1]), width, plan.hidden)
+            slope_rows(dX, ahead(now, plan.values[n - 1]), 0, 1, width, plan.hidden)
         for n in range(0, plan.gradient, LANES):
             store(load(dA, n) * splat(rate), u, n)

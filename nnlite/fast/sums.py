@@ -1,8 +1,11 @@
 """The one loop in which nearly all of the time goes: many sums of products side by side, each in its own order.
 
-out[r, c] = start[r, c] + sum_n a[r, n] * b[n, c] over ascending n, one accumulator a sum. A tile of them stays in
+out[r, c] = start[r] + sum_n a[r, n] * b[n, c] over ascending n, one accumulator a sum. A tile of them stays in
 registers from the first term to the last: no term waits for memory, and none for the one before it in another sum.
 Forward (eq. 8), backward (general gradients) and the gradient (eq. 18) are this loop with other strides.
+
+Where many a[r, n] are 0, `sums_of_some_products` computes the others only: each product with 0 that it leaves out would
+have been +0 or -0, which changes no sum that began at +0.
 """
 
 from __future__ import annotations
@@ -13,9 +16,20 @@ from typing import Any, cast
 import numpy as np
 
 from nnlite.fast.jit import inlined, part
-from nnlite.fast.lanes import LANES, WIDE_REGISTERS, add_products, ahead, store_difference, store_tile, tile_at
+from nnlite.fast.lanes import (
+    LANES,
+    WIDE_REGISTERS,
+    add_products,
+    ahead,
+    load,
+    lowest_bit,
+    not_zero,
+    store_difference,
+    store_tile,
+    tile_of,
+)
 
-__all__ = ["ADJACENT", "SAME", "STORE", "SUBTRACT", "sums_of_products"]
+__all__ = ["ADJACENT", "SAME", "STORE", "SUBTRACT", "sums_of_products", "sums_of_some_products"]
 
 #: strides, and what becomes of the sums. Numba compiles a function anew for each number that is written where it is
 #: called, but not for those of NumPy
@@ -43,7 +57,7 @@ def _tiles(columns: int, height: int) -> Callable[..., int]:
         r: int,
     ) -> int:
         while r + height <= rows:
-            tile = tile_at(ahead(start, r * start_stride), start_stride, height, columns)
+            tile = tile_of(ahead(start, r * start_stride), start_stride, height, columns)
             row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
             for n in range(count):
                 tile = add_products(tile, ahead(row, n * a_step), a_stride, ahead(b, n * b_step))
@@ -57,16 +71,17 @@ def _tiles(columns: int, height: int) -> Callable[..., int]:
     return tiles
 
 
-def _strip(columns: int, tall: int, short: int) -> Callable[..., None]:
-    """`sums_of_products` for so many vectors of columns, in tiles of `tall` rows, then `short`, then one."""
-    tall_tiles, short_tiles, rows_left = _tiles(columns, tall), _tiles(columns, short), _tiles(columns, 1)
+def _strip(columns: int, tall: int, short: int, left: int = 1) -> Callable[..., None]:
+    """`sums_of_products` for so many vectors of columns, in tiles of so many rows, the last ones one by one."""
+    tall_tiles, short_tiles, tiles_left, row_left = (_tiles(columns, height) for height in (tall, short, left, 1))
 
     @part
     def strip(s: Any, s_stride: int, a: Any, a_step: int, a_stride: int, b: Any, b_step: int, count: int,
               out: Any, out_stride: int, subtract: bool, rows: int) -> None:  # fmt: skip
         r = tall_tiles(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, 0)
         r = short_tiles(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
-        rows_left(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
+        r = tiles_left(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
+        row_left(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
 
     return strip
 
@@ -74,8 +89,8 @@ def _strip(columns: int, tall: int, short: int) -> Callable[..., None]:
 #: vectors of columns of the broadest tiles: with more of them, each float of `a` is fetched for more sums
 BROAD = 4 if WIDE_REGISTERS else 2
 _broad_strip = _strip(4, 6, 2) if WIDE_REGISTERS else _strip(2, 2, 1)
-_wide_strip = _strip(2, 8, 4) if WIDE_REGISTERS else _broad_strip
-_narrow_strip = _strip(1, 16, 4) if WIDE_REGISTERS else _strip(1, 4, 1)
+_wide_strip = _strip(2, 8, 2) if WIDE_REGISTERS else _broad_strip
+_narrow_strip = _strip(1, 16, 4, 2) if WIDE_REGISTERS else _strip(1, 4, 2)
 
 
 @part
@@ -94,11 +109,11 @@ def sums_of_products(
     rows: int,
     columns: int,
 ) -> None:
-    """out[r, c] = start[r, c] + sum_n a[r, n] * b[n, c]; with `subtract` out[r, c] = out[r, c] - that.
+    """out[r, c] = start[r] + sum_n a[r, n] * b[n, c]; with `subtract` out[r, c] = out[r, c] - that.
 
     Parameters
     ----------
-    start : start[r, c] is at r * start_stride + c; the same row for all (`SAME`) where it is biases or zeros.
+    start : start[r] is at r * start_stride.
     a : a[r, n] is at r * a_stride + n * a_step.
     b : b[n, c] is at n * b_step + c.
     count : of the terms.
@@ -107,13 +122,92 @@ def sums_of_products(
     """
     c = 0
     while c + BROAD * LANES <= columns:
-        s, o = ahead(start, c), ahead(out, c)
-        _broad_strip(s, start_stride, a, a_step, a_stride, ahead(b, c), b_step, count, o, out_stride, subtract, rows)
+        p, o = ahead(b, c), ahead(out, c)
+        _broad_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows)
         c += BROAD * LANES
     while c + 2 * LANES <= columns:
-        s, o = ahead(start, c), ahead(out, c)
-        _wide_strip(s, start_stride, a, a_step, a_stride, ahead(b, c), b_step, count, o, out_stride, subtract, rows)
+        p, o = ahead(b, c), ahead(out, c)
+        _wide_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows)
         c += 2 * LANES
     if c < columns:
-        s, o = ahead(start, c), ahead(out, c)
-        _narrow_strip(s, start_stride, a, a_step, a_stride, ahead(b, c), b_step, count, o, out_stride, subtract, rows)
+        p, o = ahead(b, c), ahead(out, c)
+        _narrow_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows)
+
+
+#: terms whose zeros are looked for at a time, a bit each
+WORD = 64
+
+
+@inlined
+def _live(a: Any, first: int, count: int) -> int:
+    """A bit for each term from `first` on, as many as a word has, whose a is not 0."""
+    bits = 0
+    for n in range(first, min(first + WORD, count), LANES):
+        bits |= not_zero(load(a, n)) << (n - first)
+    return bits
+
+
+def _some(columns: int) -> Callable[..., int]:
+    """`sums_of_some_products`, so many vectors at a time from column c on. Returns the column behind."""
+
+    @inlined
+    def some(
+        zero: Any,
+        a: Any,
+        a_stride: int,
+        b: Any,
+        b_step: int,
+        count: int,
+        out: Any,
+        out_stride: int,
+        subtract: bool,
+        rows: int,
+        width: int,
+        c: int,
+    ) -> int:
+        while c + columns * LANES <= width:
+            column = ahead(b, c)
+            for r in range(rows):
+                row, target = ahead(a, r * a_stride), ahead(out, r * out_stride + c)
+                tile, seen = tile_of(zero, SAME, 1, columns), 0
+                for n in range(0, count, WORD):
+                    bits = _live(row, n, count)
+                    seen |= bits
+                    while bits != 0:
+                        k = n + lowest_bit(bits)
+                        tile = add_products(tile, ahead(row, k), SAME, ahead(column, k * b_step))
+                        bits &= bits - 1
+                if not subtract:
+                    store_tile(tile, target, SAME)
+                elif seen != 0:
+                    store_difference(tile, target, SAME)
+            c += columns * LANES
+        return c
+
+    return some
+
+
+_some_broad, _some_wide, _some_narrow = _some(9), _some(5), _some(1)
+
+
+@part
+def sums_of_some_products(
+    zero: Any,
+    a: Any,
+    a_stride: int,
+    b: Any,
+    b_step: int,
+    count: int,
+    out: Any,
+    out_stride: int,
+    subtract: bool,
+    rows: int,
+    columns: int,
+) -> None:
+    """As `sums_of_products` with `start` 0 and a_step 1, without the terms whose a[r, n] is 0.
+
+    count : a multiple of 16, with zeros for a[r, n] where b[n] does not count.
+    """
+    c = _some_broad(zero, a, a_stride, b, b_step, count, out, out_stride, subtract, rows, columns, 0)
+    c = _some_wide(zero, a, a_stride, b, b_step, count, out, out_stride, subtract, rows, columns, c)
+    _some_narrow(zero, a, a_stride, b, b_step, count, out, out_stride, subtract, rows, columns, c)

@@ -14,7 +14,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from nnlite.fast.jit import inlined, part
-from nnlite.fast.lanes import LANES
 
 __all__ = ["meet", "share"]
 
@@ -70,9 +69,9 @@ def meet(arrived: Any, count: int) -> None:
 
 
 @inlined
-def share(count: int, thread: int, threads: int) -> tuple[int, int]:
-    """First and end of the part that is a thread's: whole vectors but for the last."""
-    vectors = (count + LANES - 1) // LANES
-    first = vectors * thread // threads * LANES
-    end = vectors * (thread + 1) // threads * LANES
+def share(count: int, together: int, thread: int, threads: int) -> tuple[int, int]:
+    """First and end of the part that is a thread's; so many stay together, but for the last."""
+    groups = (count + together - 1) // together
+    first = groups * thread // threads * together
+    end = groups * (thread + 1) // threads * together
     return min(first, count), min(end, count)

@@ -81,13 +81,12 @@ class Training:
     def fast(self, epochs: int, threads: int) -> tuple[Floats, Floats, list[Floats], bool]:
         """The same, by the fast kernels."""
         parameters, state, losses = self.parameters.copy(), self.state(), []
-        engine = Engine(self.shape, self.batch, self.rule, threads)
-        engine.load(parameters, state)
+        engine = Engine(self.shape, self.batch, self.rule, parameters, state, threads)
         for _ in range(epochs):
             losses.append(np.empty(self.order.size, np.float32))
             if not engine.train(*self.data, losses[-1]):
                 return parameters, state, losses, False
-        engine.store(parameters, state)
+        engine.store()
         return parameters, state, losses, True
 
 
@@ -139,8 +138,7 @@ def test_training(training: Training, threads: int) -> None:
 @given(training=trainings())
 def test_measuring(training: Training) -> None:
     shape, rows = training.shape, training.X.shape[0]
-    engine = Engine(shape, training.batch, training.rule)
-    engine.load(training.parameters, training.state())
+    engine = Engine(shape, training.batch, training.rule, training.parameters, training.state())
     losses, wanted = np.empty(rows, np.float32), np.empty(rows, np.float32)
     right = engine.measure(training.X, training.labels, training.targets, losses)
     loss_rows(shape, training.parameters, training.X, training.labels, training.targets, wanted)
@@ -155,11 +153,10 @@ def test_measuring(training: Training) -> None:
 
 def test_of_equal_logits_the_first_counts() -> None:
     shape = Shape(np.array([1, 3]), 1, int(OutputFunction.SOFTMAX))
-    engine = Engine(shape, 1, check_recipe(1, 1, 0.1, "sgd").rule(0))
-    engine.load(np.zeros(6, np.float32), np.empty(0, np.float32))
-    nothing = np.zeros((1, 3), np.float32)
-    labels = np.array([0, 1, 0, 2, 0])
-    assert engine.measure(np.ones((5, 1), np.float32), labels, nothing, np.empty(0, np.float32)) == 3
+    nothing, rule = np.empty(0, np.float32), check_recipe(1, 1, 0.1, "sgd").rule(0)
+    engine = Engine(shape, 1, rule, np.zeros(6, np.float32), nothing)
+    targets, labels = np.zeros((1, 3), np.float32), np.array([0, 1, 0, 2, 0])
+    assert engine.measure(np.ones((5, 1), np.float32), labels, targets, nothing) == 3
 
 
 @pytest.mark.parametrize("batch", [1, 5])
@@ -211,6 +208,27 @@ def test_a_logit_alone_that_is_not_finite_is_found(batch: int, output: OutputFun
     assert not training.fast(1, 1)[3]
     X[2] = 1
     assert training.fast(1, 1)[3]
+
+
+def test_what_is_not_finite_is_found_behind_a_silent_unit() -> None:
+    """The first layer overflows, and so the second one is silent: neither logits nor dA show it, but 0 * inf is NaN in
+    the gradient of the second layer's weights."""
+    sizes = (1, 64, 2, 2)
+    parameters = np.zeros(parameter_count(sizes), np.float32)
+    parameters[:64], parameters[128 : 128 + 128] = 3e38, -1
+    training = Training(
+        Shape(np.array(sizes), int(HiddenActivation.RELU), int(OutputFunction.SOFTMAX)),
+        parameters,
+        np.array([[1], [3]], np.float32),
+        np.zeros(2, np.int64),
+        np.zeros((1, 2), np.float32),
+        np.zeros(0, np.float32),
+        np.arange(2),
+        check_recipe(1, 2, 0.01, "sgd").rule(0),
+        2,
+    )
+    assert not training.plain(1)[3]
+    assert not training.fast(1, 1)[3]
 
 
 def _trained(net: Network, X: Any, y: Any, arguments: dict[str, Any]) -> tuple[Network, Any]:

@@ -10,7 +10,7 @@ from numba import njit
 
 from nnlite.fast import elementary
 from nnlite.fast.lanes import LANES, load, pointer, store, transpose
-from nnlite.fast.sums import ADJACENT, SAME, STORE, SUBTRACT, sums_of_products
+from nnlite.fast.sums import ADJACENT, STORE, SUBTRACT, sums_of_products, sums_of_some_products
 from nnlite.kernels import exp_log, sigmoid_tanh
 from tests.runtime.native import same_bits
 
@@ -64,7 +64,7 @@ def test_a_block_is_transposed() -> None:
 def _sums(start: Any, a: Any, b: Any, out: Any, rows: int, columns: int, count: int, subtract: bool) -> None:
     sums_of_products(
         pointer(start, 0),
-        SAME,
+        ADJACENT,
         pointer(a, 0),
         ADJACENT,
         count,
@@ -88,13 +88,50 @@ def test_sums_of_products_in_their_order(columns: int, subtract: bool) -> None:
         count = int(generator.integers(0, 9))
         a, b = generator.normal(size=(rows, count)).astype("f"), generator.normal(size=(count, columns)).astype("f")
         start, before = (
-            generator.normal(size=columns).astype("f"),
+            generator.normal(size=rows).astype("f"),
             generator.normal(size=(rows + 1, columns)).astype("f"),
         )
-        wanted = np.broadcast_to(start, (rows, columns))
+        wanted = np.broadcast_to(start[:, None], (rows, columns))
         for n in range(count):
             wanted = wanted + a[:, n : n + 1] * b[n]
         out = before.copy()
         _sums(start, a.ravel(), b.ravel(), out.ravel(), rows, columns, count, subtract)
         assert same_bits(out[:rows], before[:rows] - wanted if subtract else np.ascontiguousarray(wanted))
+        assert same_bits(out[rows:], before[rows:])
+
+
+@njit
+def _sums_of_some(zero: Any, a: Any, b: Any, out: Any, rows: int, columns: int, count: int, subtract: bool) -> None:
+    sums_of_some_products(
+        pointer(zero, 0),
+        pointer(a, 0),
+        count,
+        pointer(b, 0),
+        columns,
+        count,
+        pointer(out, 0),
+        columns,
+        subtract,
+        rows,
+        columns,
+    )
+
+
+@pytest.mark.parametrize("subtract", [STORE, SUBTRACT])
+@pytest.mark.parametrize("count", [16, 48, 80, 144])
+def test_sums_without_the_terms_that_are_zero(count: int, subtract: bool) -> None:
+    """From none to all of the terms, more of them than bits are looked at together, and every number of vectors."""
+    generator = np.random.default_rng(2)
+    for vectors in range(1, 17):
+        rows, columns = 5, 16 * vectors
+        a, b = generator.normal(size=(rows, count)).astype("f"), generator.normal(size=(count, columns)).astype("f")
+        a[generator.uniform(size=a.shape) < np.array([[1.0], [0.9], [0.5], [0.02], [0.0]])] = 0
+        b[:, 0] = -0.0
+        before = generator.normal(size=(rows + 1, columns)).astype("f")
+        wanted = np.zeros((rows, columns), np.float32)
+        for n in range(count):
+            wanted = wanted + a[:, n : n + 1] * b[n]
+        out = before.copy()
+        _sums_of_some(np.zeros(1, "f"), a.ravel(), b.ravel(), out.ravel(), rows, columns, count, subtract)
+        assert same_bits(out[:rows], before[:rows] - wanted if subtract else wanted)
         assert same_bits(out[rows:], before[rows:])
