@@ -27,11 +27,17 @@ _CACHE_LINE = 64
 _PAYS_FROM = 4e6
 
 
-def _zeros(count: int) -> Vector:
-    """Zeros that begin at a cache line, so that no vector lies in two of them."""
-    memory = np.zeros(count * 4 + _CACHE_LINE, np.uint8)
+def _zeros(**counts: int) -> dict[str, Vector]:
+    """Zeros by name, one after the other in one piece of memory, each from the beginning of a cache line on.
+
+    So no vector lies in two lines, and whether a CPU takes a load for one from where it has just stored, which it does
+    by the lowest 12 bits of their addresses, is the same in every run.
+    """
+    starts = np.cumsum([0, *(padded(count) for count in counts.values())]).tolist()
+    memory = np.zeros(starts[-1] * 4 + _CACHE_LINE, np.uint8)
     first = -memory.ctypes.data % _CACHE_LINE
-    return memory[first : first + count * 4].view(np.float32)
+    floats = memory[first : first + starts[-1] * 4].view(np.float32)
+    return {name: floats[at : at + count] for (name, count), at in zip(counts.items(), starts, strict=False)}
 
 
 def where_compiled(one_by_one: bool, measures: bool) -> str:
@@ -44,24 +50,24 @@ def _make_buffers(plan: Plan, parameters: int, optimizer: int, needs_gradient: b
     samples, outputs = plan.samples, int(plan.width[-1])
     kept = parameters if optimizer in (MOMENTUM, ADAM) else 0
     everything = int(plan.units[-1] + outputs) * samples
-    buffers = Buffers(
-        parameters=_zeros(parameters),
-        gradient=_zeros(parameters if needs_gradient else 0),
-        first=_zeros(kept),
-        second=_zeros(kept if optimizer == ADAM else 0),
-        columns=_zeros(everything),
-        rows=_zeros(everything),
-        slopes=_zeros(everything),
-        goals=_zeros(outputs * samples),
-        goal_rows=_zeros(outputs * samples),
-        labels=_zeros(samples),
-        weights=_zeros(samples),
-        losses=_zeros(samples),
-        hits=_zeros(samples),
-        poison=_zeros(threads * LANES),
-        zero=_zeros(1),
-        arrived=np.zeros(1, np.int64),
+    zeros = _zeros(
+        parameters=parameters,
+        gradient=parameters if needs_gradient else 0,
+        first=kept,
+        second=kept if optimizer == ADAM else 0,
+        columns=everything,
+        rows=everything,
+        slopes=everything,
+        goals=outputs * samples,
+        goal_rows=outputs * samples,
+        labels=samples,
+        weights=samples,
+        losses=samples,
+        hits=samples,
+        poison=threads * LANES,
+        zero=1,
     )
+    buffers = Buffers(**zeros, arrived=np.zeros(1, np.int64))
     for size, width, unit in zip(plan.sizes[:-1], plan.width, plan.units, strict=False):
         # what a bias is multiplied by; nobody writes there again
         first = unit * samples
@@ -77,15 +83,19 @@ class _Singly:
         self.plan, parameters, transposed = make_single_plan(shape)
         outputs = int(self.plan.width[-1])
         self.buffers = SingleBuffers(
-            parameters=_zeros(parameters),
-            transposed=_zeros(transposed),
-            records=_zeros(2 * self.plan.record),
-            slopes=_zeros(2 * self.plan.gradient),
-            terms=_zeros(outputs),
-            goal=_zeros(outputs),
-            zeros=_zeros(int(self.plan.width.max())),
-            poison=_zeros(LANES),
+            **_zeros(
+                parameters=parameters,
+                transposed=transposed,
+                records=2 * self.plan.record,
+                slopes=2 * self.plan.gradient,
+                terms=outputs,
+                goal=outputs,
+                numbers=outputs,
+                zeros=int(self.plan.width.max()),
+                poison=LANES,
+            )
         )
+        self.buffers.numbers[:] = np.arange(outputs)
 
 
 class Engine:

@@ -54,7 +54,7 @@ class SingleBuffers(NamedTuple):
     parameters, transposed : as `SinglePlan` lays them out.
     records : of two samples.
     slopes : dA of one, and that of the one before times the rate.
-    terms, goal : room for the last layer.
+    terms, goal, numbers : as many as the last layer takes: room, room, and the numbers from 0 on.
     zeros : as many as the widest layer takes.
     poison : 16.
     """
@@ -65,6 +65,7 @@ class SingleBuffers(NamedTuple):
     slopes: Vector
     terms: Vector
     goal: Vector
+    numbers: Vector
     zeros: Vector
     poison: Vector
 
@@ -117,7 +118,16 @@ def _update_bias(b: Any, u: Any, width: int) -> None:
 
 @part
 def _loss(
-    output: int, outputs: int, width: int, a: Any, dA: Any, terms: Any, goal: Any, label: int, weight: np.float32
+    output: int,
+    outputs: int,
+    width: int,
+    a: Any,
+    dA: Any,
+    terms: Any,
+    goal: Any,
+    numbers: Any,
+    label: int,
+    weight: np.float32,
 ) -> np.float32:
     """Loss and dA of the logits a of one sample, lanes along j; sums go through `terms` one by one."""
     total = _ZERO
@@ -132,9 +142,10 @@ def _loss(
             store(exp_lanes((load(a, j) + load(goal, j)) - splat(largest)), terms, j)
         for j in range(outputs):
             total = total + terms[j]
+        own = splat(np.float32(label))
         for j in range(0, width, LANES):
-            store(load(terms, j) / splat(total), dA, j)
-        dA[label] = dA[label] - _ONE
+            y = load(terms, j) / splat(total)
+            store(select(load(numbers, j) == own, y - splat(_ONE), y) * splat(weight), dA, j)
         loss = log_f32(total) - (a[label] - largest)
     elif output == SIGMOID_OUTPUT:
         zero = splat(_ZERO)
@@ -144,20 +155,18 @@ def _loss(
             power = exp_lanes(select(above, splat(_MINUS_ZERO) - value, value))
             positive = select(above, value, zero)
             store((positive - value * y_hat) + log_lanes(splat(_ONE) + power), terms, j)
-            store(sigmoid_lanes(value) - y_hat, dA, j)
+            store((sigmoid_lanes(value) - y_hat) * splat(weight), dA, j)
         for j in range(outputs):
             total = total + terms[j]
         loss = total
     else:
         for j in range(0, width, LANES):
             error = load(a, j) - load(goal, j)
-            store(error, dA, j)
+            store(error * splat(weight), dA, j)
             store(error * error, terms, j)
         for j in range(outputs):
             total = total + terms[j]
         loss = _HALF * total
-    for j in range(0, width, LANES):
-        store(load(dA, j) * splat(weight), dA, j)
     weighted: np.float32 = loss * weight
     return weighted
 
@@ -181,7 +190,7 @@ def train_singly(
     last = plan.sizes.size - 1
     inputs, outputs, out_width = plan.sizes[0], plan.sizes[last], plan.width[last]
     zeros, poison = pointer(b.zeros, 0), pointer(b.poison, 0)
-    goal, terms = pointer(b.goal, 0), pointer(b.terms, 0)
+    goal, terms, numbers = pointer(b.goal, 0), pointer(b.terms, 0), pointer(b.numbers, 0)
     dA, u = pointer(b.slopes, 0), pointer(b.slopes, plan.gradient)
     if plan.output == SOFTMAX:
         for j in range(out_width):
@@ -223,7 +232,9 @@ def train_singly(
             for j in range(outputs):
                 b.goal[j] = targets[row, j]
         weight = weights[row] if weights.size != 0 else _ONE
-        losses[t] = _loss(plan.output, outputs, out_width, x, ahead(dA, plan.slopes[last]), terms, goal, label, weight)
+        losses[t] = _loss(
+            plan.output, outputs, out_width, x, ahead(dA, plan.slopes[last]), terms, goal, numbers, label, weight
+        )
         for n in range(last, 1, -1):
             width, x_before = plan.width[n - 1], ahead(earlier, plan.values[n - 1])
             layer_dA, dX = ahead(dA, plan.slopes[n]), ahead(dA, plan.slopes[n - 1])

@@ -45,6 +45,7 @@ class Runtime:
     """The runtime that boards have, see `Trainer`."""
 
     takes_all_rows = False
+    threads = 1
 
     def __init__(self, task: Task, way: str) -> None:
         self._task = task

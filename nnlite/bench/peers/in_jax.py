@@ -33,6 +33,7 @@ class Jax:
     """See `Trainer`."""
 
     takes_all_rows = True
+    threads = 1
 
     def __init__(self, task: Task, way: str) -> None:
         self._task = task

@@ -27,6 +27,7 @@ class Sklearn:
     """See `Trainer`."""
 
     takes_all_rows = False
+    threads = 1
 
     def __init__(self, task: Task, way: str) -> None:
         self._task = task

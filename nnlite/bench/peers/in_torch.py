@@ -31,6 +31,7 @@ class Torch:
     """See `Trainer`."""
 
     takes_all_rows = False
+    threads = 1
 
     def __init__(self, task: Task, way: str) -> None:
         self._task = task

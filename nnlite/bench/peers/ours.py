@@ -37,7 +37,7 @@ class Ours:
     """With one thread, see `Trainer`."""
 
     takes_all_rows = False
-    _threads = 1
+    threads = 1
 
     def __init__(self, task: Task, way: str) -> None:
         self._task = task
@@ -70,7 +70,7 @@ class Ours:
             progress=False,
             standardize=False,
             accuracy=False,
-            threads=self._threads,
+            threads=self.threads,
         )
 
     def parameters(self) -> Floats:
@@ -81,4 +81,4 @@ class Ours:
 class TwoThreads(Ours):
     """With two."""
 
-    _threads = 2
+    threads = 2

@@ -60,9 +60,11 @@ class Trainer(Protocol):
     Attributes
     ----------
     takes_all_rows : that each number of rows is compiled anew, so that it is best not to look for one.
+    threads : that it computes with.
     """
 
     takes_all_rows: bool
+    threads: int
 
     def __init__(self, task: Task, way: str) -> None: ...
 

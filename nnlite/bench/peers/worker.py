@@ -33,6 +33,10 @@ class Worker:
         self._module = importlib.import_module(module)
         self._kind = getattr(self._module, trainer)
         self._trainer: Trainer
+        if self._kind.threads == 1 and hasattr(os, "sched_setaffinity"):
+            # whoever takes turns does so on one processor: another may be slower for as long as all are measured, where
+            # they are halves of a core whose other half somebody else uses
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
     def version(self) -> str:
         """Of what the speed depends on."""
