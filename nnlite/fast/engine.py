@@ -91,6 +91,10 @@ class _Singly:
                 terms=outputs,
                 goal=outputs,
                 numbers=outputs,
+                totals=LANES,
+                rests=LANES,
+                weights=LANES,
+                finished=LANES,
                 zeros=int(self.plan.width.max()),
                 poison=LANES,
             )

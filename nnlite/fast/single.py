@@ -32,7 +32,6 @@ from nnlite.fast.lanes import (
 )
 from nnlite.fast.layers import activate_rows, poison_of_rows, slope_rows, transpose_rows
 from nnlite.fast.plan import SinglePlan
-from nnlite.kernels.exp_log import log_f32
 from nnlite.kernels.step import SIGMOID_OUTPUT, SOFTMAX
 
 __all__ = ["SingleBuffers", "train_singly"]
@@ -55,6 +54,7 @@ class SingleBuffers(NamedTuple):
     records : of two samples.
     slopes : dA of one, and that of the one before times the rate.
     terms, goal, numbers : as many as the last layer takes: room, room, and the numbers from 0 on.
+    totals, rests, weights, finished : of the last 16 samples, what becomes their losses.
     zeros : as many as the widest layer takes.
     poison : 16.
     """
@@ -66,6 +66,10 @@ class SingleBuffers(NamedTuple):
     terms: Vector
     goal: Vector
     numbers: Vector
+    totals: Vector
+    rests: Vector
+    weights: Vector
+    finished: Vector
     zeros: Vector
     poison: Vector
 
@@ -128,9 +132,12 @@ def _loss(
     numbers: Any,
     label: int,
     weight: np.float32,
-) -> np.float32:
-    """Loss and dA of the logits a of one sample, lanes along j; sums go through `terms` one by one."""
-    total = _ZERO
+) -> tuple[np.float32, np.float32]:
+    """Total, rest and dA of the logits a of one sample, lanes along j; sums go through `terms` one by one.
+
+    The loss is log(total) - rest for softmax, and else the total.
+    """
+    total, rest = _ZERO, _ZERO
     if output == SOFTMAX:
         # what fills up is below every logit
         highest = splat(a[0])
@@ -146,7 +153,7 @@ def _loss(
         for j in range(0, width, LANES):
             y = load(terms, j) / splat(total)
             store(select(load(numbers, j) == own, y - splat(_ONE), y) * splat(weight), dA, j)
-        loss = log_f32(total) - (a[label] - largest)
+        rest = a[label] - largest
     elif output == SIGMOID_OUTPUT:
         zero = splat(_ZERO)
         for j in range(0, width, LANES):
@@ -158,7 +165,6 @@ def _loss(
             store((sigmoid_lanes(value) - y_hat) * splat(weight), dA, j)
         for j in range(outputs):
             total = total + terms[j]
-        loss = total
     else:
         for j in range(0, width, LANES):
             error = load(a, j) - load(goal, j)
@@ -166,9 +172,16 @@ def _loss(
             store(error * error, terms, j)
         for j in range(outputs):
             total = total + terms[j]
-        loss = _HALF * total
-    weighted: np.float32 = loss * weight
-    return weighted
+        total = _HALF * total
+    return total, rest
+
+
+@part
+def _finish(is_log: bool, totals: Any, rests: Any, weights: Any, losses: Any) -> None:
+    """Losses of 16 samples at once: nobody waits for them."""
+    total = load(totals, 0)
+    loss = log_lanes(total) - load(rests, 0) if is_log else total
+    store(loss * load(weights, 0), losses, 0)
 
 
 @fast_kernel
@@ -232,9 +245,21 @@ def train_singly(
             for j in range(outputs):
                 b.goal[j] = targets[row, j]
         weight = weights[row] if weights.size != 0 else _ONE
-        losses[t] = _loss(
+        lane = t % LANES
+        b.totals[lane], b.rests[lane] = _loss(
             plan.output, outputs, out_width, x, ahead(dA, plan.slopes[last]), terms, goal, numbers, label, weight
         )
+        b.weights[lane] = weight
+        if lane == LANES - 1 or t == order.size - 1:
+            _finish(
+                plan.output == SOFTMAX,
+                pointer(b.totals, 0),
+                pointer(b.rests, 0),
+                pointer(b.weights, 0),
+                pointer(b.finished, 0),
+            )
+            for k in range(lane + 1):
+                losses[t - lane + k] = b.finished[k]
         for n in range(last, 1, -1):
             width, x_before = plan.width[n - 1], ahead(earlier, plan.values[n - 1])
             layer_dA, dX = ahead(dA, plan.slopes[n]), ahead(dA, plan.slopes[n - 1])
