@@ -71,26 +71,27 @@ def _tiles(columns: int, height: int) -> Callable[..., int]:
     return tiles
 
 
-def _strip(columns: int, tall: int, short: int, left: int = 1) -> Callable[..., None]:
-    """`sums_of_products` for so many vectors of columns, in tiles of so many rows, the last ones one by one."""
-    tall_tiles, short_tiles, tiles_left, row_left = (_tiles(columns, height) for height in (tall, short, left, 1))
+def _strip(columns: int, tall: int, *shorter: int) -> Callable[..., int]:
+    """`_tiles` of so many rows as long as they fit, then of fewer."""
+    tall_tiles = _tiles(columns, tall)
+    if not shorter:
+        return tall_tiles
+    rest = _strip(columns, *shorter)
 
-    @part
+    @inlined
     def strip(s: Any, s_stride: int, a: Any, a_step: int, a_stride: int, b: Any, b_step: int, count: int,
-              out: Any, out_stride: int, subtract: bool, rows: int) -> None:  # fmt: skip
-        r = tall_tiles(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, 0)
-        r = short_tiles(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
-        r = tiles_left(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
-        row_left(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
+              out: Any, out_stride: int, subtract: bool, rows: int, r: int) -> int:  # fmt: skip
+        r = tall_tiles(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
+        return rest(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
 
     return strip
 
 
 #: vectors of columns of the broadest tiles: with more of them, each float of `a` is fetched for more sums
 BROAD = 4 if WIDE_REGISTERS else 2
-_broad_strip = _strip(4, 6, 2) if WIDE_REGISTERS else _strip(2, 2, 1)
-_wide_strip = _strip(2, 8, 2) if WIDE_REGISTERS else _broad_strip
-_narrow_strip = _strip(1, 16, 4, 2) if WIDE_REGISTERS else _strip(1, 4, 2)
+_broad_strip = _strip(4, 6, 2, 1) if WIDE_REGISTERS else _strip(2, 2, 1)
+_wide_strip = _strip(2, 8, 2, 1) if WIDE_REGISTERS else _broad_strip
+_narrow_strip = _strip(1, 16, 4, 2, 1) if WIDE_REGISTERS else _strip(1, 4, 2, 1)
 
 
 @part
@@ -123,15 +124,15 @@ def sums_of_products(
     c = 0
     while c + BROAD * LANES <= columns:
         p, o = ahead(b, c), ahead(out, c)
-        _broad_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows)
+        _broad_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows, 0)
         c += BROAD * LANES
     while c + 2 * LANES <= columns:
         p, o = ahead(b, c), ahead(out, c)
-        _wide_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows)
+        _wide_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows, 0)
         c += 2 * LANES
     if c < columns:
         p, o = ahead(b, c), ahead(out, c)
-        _narrow_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows)
+        _narrow_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows, 0)
 
 
 #: terms whose zeros are looked for at a time, a bit each
