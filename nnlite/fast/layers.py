@@ -33,7 +33,7 @@ _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _SPARSE_FROM = 4 * LANES
 
 
-@part
+@inlined
 def activate_rows(a: Any, stride: int, rows: int, width: int, activation: int) -> None:
     """eq. 20 and the other activations, in place, as `kernels.activation.activate`; rows are `stride` apart."""
     zero = splat(_ZERO)
@@ -55,7 +55,7 @@ def activate_rows(a: Any, stride: int, rows: int, width: int, activation: int) -
                 store(select(x <= zero, zero, x), row, j)
 
 
-@part
+@inlined
 def slope_rows(dX: Any, x: Any, stride: int, rows: int, width: int, activation: int) -> None:
     """dX_i = dX_i * slope_i (eq. 21) in place, and +0 where the slope is 0, as in `kernels.dense.dense_backward`."""
     zero, one = splat(_ZERO), splat(_ONE)
@@ -90,7 +90,7 @@ def transpose_rows(rows: Any, stride: int, target: Any, target_stride: int, heig
             transpose(ahead(rows, k * stride + j), stride, ahead(target, j * target_stride + k), target_stride)
 
 
-@part
+@inlined
 def poison_of_rows(poison: Any, rows: Any, stride: int, count: int, width: int) -> None:
     """Make poison, 16 floats, NaN in a lane where a value of the rows is not finite: only such less itself is not 0."""
     found = load(poison, 0)

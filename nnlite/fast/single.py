@@ -114,13 +114,13 @@ def _update_and_sum(w: Any, rows: int, width: int, u: Any, before: Any, start: A
         j += LANES
 
 
-@part
+@inlined
 def _update_bias(b: Any, u: Any, width: int) -> None:
     for j in range(0, width, LANES):
         store(load(b, j) - load(u, j), b, j)
 
 
-@part
+@inlined
 def _loss(
     output: int,
     outputs: int,
