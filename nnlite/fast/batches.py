@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnlite.fast.jit import fast_kernel, inlined
-from nnlite.fast.lanes import LANES, ahead, load, pointer, store
+from nnlite.fast.lanes import LANES, ahead, load, pointer, splat, store
 from nnlite.fast.layers import backward, forward, gradient, scale_rows, transpose_rows
 from nnlite.fast.optimizers import adam_row, decay_row, gradient_norm_square, momentum_row
 from nnlite.fast.outputs import hits_of_16, losses_of_16
@@ -63,17 +63,44 @@ class Buffers(NamedTuple):
 
 
 @inlined
-def _fetch(source: Matrix, size: int, order: Indices, at: int, low: int, high: int, rows: Vector, width: int) -> None:
-    """Rows order[at + low] to order[at + high] of a matrix of so many columns, one after the other."""
-    whole = size // LANES * LANES
-    target = pointer(rows, 0)
-    for k in range(low, high):
-        row = order[at + k]
+def _filled(count: int) -> int:
+    """Up to whole vectors."""
+    return (count + LANES - 1) // LANES * LANES
+
+
+@inlined
+def _fetch(
+    source: Matrix,
+    size: int,
+    order: Indices,
+    at: int,
+    low: int,
+    high: int,
+    rows: Vector,
+    width: int,
+    columns: Vector,
+    stride: int,
+    poison: Any,
+) -> None:
+    """Rows order[at + low] to order[at + high] of a matrix of so many columns: to rows, and turned around to columns.
+
+    The last one once more for each lane that fills up. Poison as of `poison_of_rows`: where layers are frozen, what
+    they make of a sample need not be finite.
+    """
+    whole, lanes = size // LANES * LANES, _filled(high - low)
+    target, found, rest = pointer(rows, 0), load(poison, 0), _ZERO
+    for k in range(low, low + lanes):
+        row = order[at + min(k, high - 1)]
         given = pointer(source, row * size)
         for i in range(0, whole, LANES):
-            store(load(given, i), target, k * width + i)
+            a = load(given, i)
+            found = found + (a - a)
+            store(a, target, k * width + i)
         for i in range(whole, size):
+            rest = rest + (source[row, i] - source[row, i])
             rows[k * width + i] = source[row, i]
+    store(found + splat(rest), poison, 0)
+    transpose_rows(pointer(rows, low * width), width, pointer(columns, low), stride, lanes, _filled(size))
 
 
 @inlined
@@ -90,21 +117,16 @@ def _logits(
     thread: int,
 ) -> int:
     """Samples low to high of a batch that begins at order[at], as far as their logits. Returns how many lanes."""
-    last, stride = plan.sizes.size - 1, plan.samples
-    lanes = (high - low + LANES - 1) // LANES * LANES
-    width, inputs = plan.width[0], plan.sizes[0]
-    _fetch(X, inputs, order, at, low, high, b.rows, width)
-    filled = (inputs + LANES - 1) // LANES * LANES
-    transpose_rows(pointer(b.rows, low * width), width, pointer(b.columns, low), stride, lanes, filled)
+    last, stride, lanes = plan.sizes.size - 1, plan.samples, _filled(high - low)
     rows, columns, poison = pointer(b.rows, 0), pointer(b.columns, 0), pointer(b.poison, thread * LANES)
+    _fetch(X, plan.sizes[0], order, at, low, high, b.rows, plan.width[0], b.columns, stride, poison)
     forward(plan, b.parameters, rows, columns, poison, low, lanes)
     if plan.output == SOFTMAX:
-        for k in range(low, high):
-            b.labels[k] = np.float32(labels[order[at + k]])
+        for k in range(low, low + lanes):
+            b.labels[k] = np.float32(labels[order[at + min(k, high - 1)]])
     else:
         width = plan.width[last]
-        _fetch(targets, plan.sizes[last], order, at, low, high, b.goal_rows, width)
-        transpose_rows(pointer(b.goal_rows, low * width), width, pointer(b.goals, low), stride, lanes, width)
+        _fetch(targets, plan.sizes[last], order, at, low, high, b.goal_rows, width, b.goals, stride, poison)
     return lanes
 
 
@@ -183,9 +205,10 @@ def train_batches(
     powers : (2,), Adam's; each thread has its own.
     thread, threads : which one this is of how many.
 
-    A logit that is not finite leaves a NaN in the thread's lanes of poison, a parameter that is not stays so.
+    What is not finite of inputs, inner layers and logits leaves a NaN in the thread's lanes of poison, and a parameter
+    that is not stays so.
     """
-    layers, stride, met = plan.sizes.size, plan.samples, 0
+    last, stride, met = plan.sizes.size - 1, plan.samples, 0
     clips = rule.clip_norm > _ZERO
     for at in range(0, order.size, batch):
         samples = min(batch, order.size - at)
@@ -204,7 +227,7 @@ def train_batches(
         if rule.optimizer != SGD or clips:
             met += threads
             meet(b.arrived, met)
-            for n in range(1, layers):
+            for n in range(1, last + 1):
                 first, end = share(plan.sizes[n], 1, thread, threads)
                 _gradient(plan, b, n, first, end, samples, pointer(b.gradient, plan.blocks[n]), STORE)
         if clips:
@@ -215,14 +238,14 @@ def train_batches(
             scale = (rule.clip_norm / norm if norm > rule.clip_norm else _ONE) + (norm - norm)
         if rule.optimizer == SGD:
             rate = (rule.learning_rate / divisor) * scale
-            for n in range(1, layers):
+            for n in range(1, last + 1):
                 scale_rows(ahead(slopes, plan.units[n] * stride + low), stride, plan.sizes[n], lanes, rate)
             met += threads
             meet(b.arrived, met)
         if rule.optimizer == ADAM:
             powers[0] = powers[0] * rule.betas[0]
             powers[1] = powers[1] * rule.betas[1]
-        for n in range(1, layers):
+        for n in range(1, last + 1):
             first, end = share(plan.sizes[n], 1, thread, threads)
             _update_layer(plan, b, n, first, end, samples, rule, scale / divisor, powers)
         met += threads

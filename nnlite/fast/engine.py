@@ -143,6 +143,12 @@ class Engine:
 
     def load(self) -> None:
         """Take over the parameters, and what the optimiser keeps."""
+        b = self._buffers
+        # what fills up, too: after numbers that were not finite it need not be 0
+        for buffer in (b.parameters, b.first, b.second):
+            buffer[:] = 0
+        if self._singly is not None:
+            self._singly.buffers.parameters[:] = 0
         for plain, packed in self._kept:
             packed[...] = plain
 
@@ -161,7 +167,7 @@ class Engine:
         rule: Rule,
         losses: Vector,
     ) -> bool:
-        """One epoch as `kernels.step.train_rows`. Returns whether every logit and every parameter was finite."""
+        """One epoch as `kernels.step.train_rows`. Returns whether all was finite."""
         b, data = self._buffers, (X, labels, targets, weights, order)
         if self._singly is not None:
             one = self._singly.buffers
@@ -185,12 +191,12 @@ class Engine:
     def measure(self, rows: Matrix, labels: Indices, targets: Matrix, losses: Vector) -> int | None:
         """How many of the rows are classified right; their losses too if `losses` has room for them.
 
-        The parameters are those that were given. None if a logit is not finite: the plain kernels must
-        say what that comes to.
+        Only after `load` or `store`. None if something is not finite: the plain kernels must say what that comes to.
         """
         b = self._buffers
-        for plain, packed in self._measured:
-            packed[...] = plain
+        if self._singly is not None:
+            for plain, packed in self._measured:
+                packed[...] = plain
         b.poison[:] = 0
         nothing, order = np.zeros(0, np.float32), np.arange(rows.shape[0])
         right = measure_rows(self._plan, b, _MEASURED, rows, labels, targets, nothing, order, losses)

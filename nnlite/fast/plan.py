@@ -29,7 +29,8 @@ class Plan(NamedTuple):
     ----------
     sizes : (layers + 1,), inputs, hidden..., outputs.
     width : (layers + 1,), those and the 1 behind them, filled up.
-    units : (layers + 1,), how many of such units come before each layer; for one sample, that is where they lie.
+    units : (layers + 1,), the sum of `width` of the layers before; times `samples`, where a layer begins in `rows`, a
+        row of its `width` for each sample, and in `columns`, a row of `samples` for each unit.
     blocks : (layers + 1,), where each layer's block of the parameters is; nothing for the inputs.
     samples : of a batch, filled up.
     hidden, output : as in `Shape`.

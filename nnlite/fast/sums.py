@@ -135,8 +135,8 @@ def sums_of_products(
         _narrow_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows, 0)
 
 
-#: terms whose zeros are looked for at a time, a bit each
-WORD = 64
+#: terms whose zeros are looked for at a time, a bit each; far from the sign of an int64, whose overflow is undefined
+WORD = 32
 
 
 @inlined
@@ -188,7 +188,7 @@ def _some(columns: int) -> Callable[..., int]:
     return some
 
 
-_some_broad, _some_wide, _some_narrow = _some(9), _some(5), _some(1)
+_some_broad, _some_wide, _some_narrow = map(_some, (9, 5, 1) if WIDE_REGISTERS else (5, 2, 1))
 
 
 @part

@@ -231,6 +231,49 @@ def test_what_is_not_finite_is_found_behind_a_silent_unit() -> None:
     assert not training.fast(1, 1)[3]
 
 
+def test_features_that_are_not_finite_are_found_by_silent_units() -> None:
+    """Frozen layers overflow, and the first one that is trained is silent."""
+    training = Training(
+        Shape(np.array([64, 8, 2]), int(HiddenActivation.RELU), int(OutputFunction.SOFTMAX)),
+        np.concatenate([np.full(512, -1), np.zeros(8), np.ones(16), np.zeros(2)]).astype(np.float32),
+        np.array([[0] * 64, [np.inf] * 64], np.float32),
+        np.zeros(2, np.int64),
+        np.zeros((1, 2), np.float32),
+        np.zeros(0, np.float32),
+        np.arange(2),
+        check_recipe(1, 2, 0.01, "sgd").rule(0),
+        2,
+    )
+    assert not training.plain(1)[3]
+    assert not training.fast(1, 1)[3]
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_an_engine_forgets_what_was_not_finite(batch: int) -> None:
+    """After measuring, and after an epoch that failed, the next epochs are those of a new engine."""
+    shape = Shape(np.array([5, 17, 3]), int(HiddenActivation.RELU), int(OutputFunction.SOFTMAX))
+    generator = np.random.default_rng(5)
+    parameters = generator.normal(size=parameter_count((5, 17, 3))).astype(np.float32)
+    X, y = generator.uniform(size=(11, 5)).astype(np.float32), generator.integers(3, size=11)
+    nothing, targets, losses = np.empty(0, np.float32), np.zeros((1, 3), np.float32), np.empty(11, np.float32)
+    rule = check_recipe(1, batch, 0.1, "sgd").rule(0)
+
+    def trained(engine: Engine, samples: Floats) -> bool:
+        return engine.train(samples, y, targets, nothing, np.arange(11), rule, losses)
+
+    wanted = parameters.copy()
+    fresh = Engine(shape, batch, rule, wanted, nothing)
+    assert trained(fresh, X)
+    fresh.store()
+    engine = Engine(shape, batch, rule, parameters, nothing)
+    assert engine.measure(np.full((11, 5), 3e38, np.float32), y, targets, nothing) is None
+    assert not trained(engine, np.full((11, 5), 3e38, np.float32))
+    engine.load()
+    assert trained(engine, X)
+    engine.store()
+    assert same_bits(parameters, wanted)
+
+
 def _trained(net: Network, X: Any, y: Any, arguments: dict[str, Any]) -> tuple[Network, Any]:
     mine = net.copy()
     try:
