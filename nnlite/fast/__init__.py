@@ -12,7 +12,7 @@ __all__ = ["pays"]
 
 #: weights times samples times epochs from which on the fast kernels are through sooner than the plain ones, which do
 #: some 3e8 a second: where this process has used them before, where they must be loaded from disk (0.2 s), and where
-#: they must be compiled first (5 to 10 s)
+#: they must be compiled first (5 to 15 s)
 _PAYS_FROM = {"loaded": 1e6, "on disk": 1e8, "nowhere": 3e9}
 
 
