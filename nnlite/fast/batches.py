@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nnlite.fast.jit import fast_kernel, inlined
 from nnlite.fast.lanes import LANES, ahead, load, pointer, splat, store
-from nnlite.fast.layers import backward, forward, gradient, scale_rows, transpose_rows
+from nnlite.fast.layers import backward, filled, forward, gradient, scale_rows, transpose_rows
 from nnlite.fast.optimizers import adam_row, decay_row, gradient_norm_square, momentum_row
 from nnlite.fast.outputs import hits_of_16, losses_of_16
 from nnlite.fast.plan import Plan
@@ -63,12 +63,6 @@ class Buffers(NamedTuple):
 
 
 @inlined
-def _filled(count: int) -> int:
-    """Up to whole vectors."""
-    return (count + LANES - 1) // LANES * LANES
-
-
-@inlined
 def _fetch(
     source: Matrix,
     size: int,
@@ -87,7 +81,7 @@ def _fetch(
     The last one once more for each lane that fills up. Poison as of `poison_of_rows`: where layers are frozen, what
     they make of a sample need not be finite.
     """
-    whole, lanes = size // LANES * LANES, _filled(high - low)
+    whole, lanes = size // LANES * LANES, filled(high - low)
     target, found, rest = pointer(rows, 0), load(poison, 0), _ZERO
     for k in range(low, low + lanes):
         row = order[at + min(k, high - 1)]
@@ -100,7 +94,7 @@ def _fetch(
             rest = rest + (source[row, i] - source[row, i])
             rows[k * width + i] = source[row, i]
     store(found + splat(rest), poison, 0)
-    transpose_rows(pointer(rows, low * width), width, pointer(columns, low), stride, lanes, _filled(size))
+    transpose_rows(pointer(rows, low * width), width, pointer(columns, low), stride, lanes, filled(size))
 
 
 @inlined
@@ -117,7 +111,7 @@ def _logits(
     thread: int,
 ) -> int:
     """Samples low to high of a batch that begins at order[at], as far as their logits. Returns how many lanes."""
-    last, stride, lanes = plan.sizes.size - 1, plan.samples, _filled(high - low)
+    last, stride, lanes = plan.sizes.size - 1, plan.samples, filled(high - low)
     rows, columns, poison = pointer(b.rows, 0), pointer(b.columns, 0), pointer(b.poison, thread * LANES)
     _fetch(X, plan.sizes[0], order, at, low, high, b.rows, plan.width[0], b.columns, stride, poison)
     forward(plan, b.parameters, rows, columns, poison, low, lanes)
@@ -260,7 +254,6 @@ def measure_rows(
     X: Matrix,
     labels: Indices,
     targets: Matrix,
-    weights: Vector,
     order: Indices,
     losses: Vector,
 ) -> int:
@@ -279,7 +272,7 @@ def measure_rows(
             right += int(found)
         if losses.size != 0:
             for k in range(samples):
-                b.weights[k] = weights[order[at + k]] if weights.size != 0 else _ONE
+                b.weights[k] = _ONE
             _losses(plan, b, 0, lanes)
             for k in range(samples):
                 losses[at + k] = b.losses[k]

@@ -198,6 +198,6 @@ class Engine:
             for plain, packed in self._measured:
                 packed[...] = plain
         b.poison[:] = 0
-        nothing, order = np.zeros(0, np.float32), np.arange(rows.shape[0])
-        right = measure_rows(self._plan, b, _MEASURED, rows, labels, targets, nothing, order, losses)
+        order = np.arange(rows.shape[0])
+        right = measure_rows(self._plan, b, _MEASURED, rows, labels, targets, order, losses)
         return int(right) if np.isfinite(b.poison).all() else None

@@ -20,6 +20,7 @@ from nnlite.kernels.activation import _LEAK, LEAKY_RELU, RELU, SIGMOID, TANH
 __all__ = [
     "activate_rows",
     "backward",
+    "filled",
     "forward",
     "gradient",
     "poison_of_rows",
@@ -31,6 +32,12 @@ __all__ = [
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 #: floats of a row of W from which on it pays to look for units that are silent
 _SPARSE_FROM = 4 * LANES
+
+
+@inlined
+def filled(count: int) -> int:
+    """Up to whole vectors, as `plan.padded`."""
+    return (count + LANES - 1) // LANES * LANES
 
 
 @inlined
@@ -117,8 +124,8 @@ def forward(plan: Plan, parameters: Any, rows: Any, columns: Any, poison: Any, l
         if n < last:
             activate_rows(out, stride, outputs, count, plan.hidden)
             # without the vector that has nothing but the 1 behind the layer
-            filled = (outputs + LANES - 1) // LANES * LANES
-            transpose_rows(out, stride, ahead(rows, plan.units[n] * stride + low * width), width, filled, count)
+            own = ahead(rows, plan.units[n] * stride + low * width)
+            transpose_rows(out, stride, own, width, filled(outputs), count)
         if n != last - 1:
             # what the last hidden layer gives shows in the logits; what one before it gives may be silenced
             poison_of_rows(poison, out, stride, outputs, count)
@@ -157,8 +164,7 @@ def gradient(
     dA, x = ahead(slopes, plan.units[n] * stride + first * stride), ahead(rows, plan.units[n - 1] * stride)
     target = ahead(out, first * width)
     if plan.hidden == RELU and n < plan.sizes.size - 1 and width >= _SPARSE_FROM:
-        filled = (samples + LANES - 1) // LANES * LANES
-        sums_of_some_products(zero, dA, stride, x, width, filled, target, width, subtract, end - first, width)
+        sums_of_some_products(zero, dA, stride, x, width, filled(samples), target, width, subtract, end - first, width)
     else:
         sums_of_products(
             zero, SAME, dA, ADJACENT, stride, x, width, samples, target, width, subtract, end - first, width
