@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnlite.fast.jit import fast_kernel, inlined
-from nnlite.fast.lanes import LANES, ahead, load, pointer, splat, store
-from nnlite.fast.layers import backward, filled, forward, gradient, scale_rows, transpose_rows
+from nnlite.fast.lanes import LANES, ahead, fetch_block, pointer
+from nnlite.fast.layers import backward, filled, forward, gradient, poison_of_rows, scale_rows, transpose_rows
 from nnlite.fast.optimizers import adam_row, decay_row, gradient_norm_square, momentum_row
 from nnlite.fast.outputs import hits_of_16, losses_of_16
 from nnlite.fast.plan import Plan
@@ -25,6 +25,9 @@ Matrix = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+#: floats of a sample from which on it pays to fetch the next batch meanwhile, and of a batch up to which it does: more
+#: would drive out what is in use
+_LONG_SAMPLE, _SHORT_BATCH = 256, 1 << 16
 
 
 class Buffers(NamedTuple):
@@ -41,7 +44,8 @@ class Buffers(NamedTuple):
     labels, weights, losses, hits : of each sample.
     poison : 16 of each thread.
     zero : a 0.
-    arrived : (1,) int64, how often the threads have met.
+    starts : (threads * 2 * samples,) int64, where each sample begins, and each of the next batch.
+    arrived : (1,) int64, how often threads have come to where they meet.
     """
 
     parameters: Vector
@@ -59,6 +63,7 @@ class Buffers(NamedTuple):
     hits: Vector
     poison: Vector
     zero: Vector
+    starts: Indices
     arrived: Indices
 
 
@@ -66,35 +71,25 @@ class Buffers(NamedTuple):
 def _fetch(
     source: Matrix,
     size: int,
-    order: Indices,
-    at: int,
-    low: int,
-    high: int,
-    rows: Vector,
+    starts: Any,
+    lanes: int,
+    rows: Any,
     width: int,
-    columns: Vector,
+    columns: Any,
     stride: int,
-    poison: Any,
 ) -> None:
-    """Rows order[at + low] to order[at + high] of a matrix of so many columns: to rows, and turned around to columns.
-
-    The last one once more for each lane that fills up. Poison as of `poison_of_rows`: where layers are frozen, what
-    they make of a sample need not be finite.
-    """
-    whole, lanes = size // LANES * LANES, filled(high - low)
-    target, found, rest = pointer(rows, 0), load(poison, 0), _ZERO
-    for k in range(low, low + lanes):
-        row = order[at + min(k, high - 1)]
-        given = pointer(source, row * size)
+    """Rows of a matrix of so many columns that begin at starts[0] and so on: to rows, and turned around to columns."""
+    given, whole = pointer(source, 0), size // LANES * LANES
+    for k in range(0, lanes, LANES):
         for i in range(0, whole, LANES):
-            a = load(given, i)
-            found = found + (a - a)
-            store(a, target, k * width + i)
-        for i in range(whole, size):
-            rest = rest + (source[row, i] - source[row, i])
-            rows[k * width + i] = source[row, i]
-    store(found + splat(rest), poison, 0)
-    transpose_rows(pointer(rows, low * width), width, pointer(columns, low), stride, lanes, filled(size))
+            fetch_block(
+                given, ahead(starts, k), i, ahead(rows, k * width + i), width, ahead(columns, i * stride + k), stride
+            )
+    if whole < size:
+        for k in range(lanes):
+            for i in range(whole, size):
+                rows[k * width + i] = given[starts[k] + i]
+        transpose_rows(ahead(rows, whole), width, ahead(columns, whole * stride), stride, lanes, LANES)
 
 
 @inlined
@@ -106,22 +101,38 @@ def _logits(
     targets: Matrix,
     order: Indices,
     at: int,
-    low: int,
-    high: int,
+    samples: int,
     thread: int,
-) -> int:
-    """Samples low to high of a batch that begins at order[at], as far as their logits. Returns how many lanes."""
-    last, stride, lanes = plan.sizes.size - 1, plan.samples, filled(high - low)
+    threads: int,
+) -> None:
+    """A batch that begins at order[at], as far as its logits."""
+    last, stride, size, lanes = plan.sizes.size - 1, plan.samples, plan.sizes[0], filled(samples)
     rows, columns, poison = pointer(b.rows, 0), pointer(b.columns, 0), pointer(b.poison, thread * LANES)
-    _fetch(X, plan.sizes[0], order, at, low, high, b.rows, plan.width[0], b.columns, stride, poison)
-    forward(plan, b.parameters, rows, columns, poison, low, lanes)
-    if plan.output == SOFTMAX:
-        for k in range(low, low + lanes):
-            b.labels[k] = np.float32(labels[order[at + min(k, high - 1)]])
-    else:
-        width = plan.width[last]
-        _fetch(targets, plan.sizes[last], order, at, low, high, b.goal_rows, width, b.goals, stride, poison)
-    return lanes
+    starts, coming = pointer(b.starts, 2 * thread * stride), pointer(b.starts, (2 * thread + 1) * stride)
+    low, high = share(samples, LANES, thread, threads)
+    own, count = filled(high - low), 0
+    for k in range(own):
+        # the last one once more for each lane that fills up
+        row = order[at + min(low + k, high - 1)]
+        starts[k] = row * size
+        if plan.output == SOFTMAX:
+            b.labels[low + k] = np.float32(labels[row])
+    _fetch(X, size, starts, own, ahead(rows, low * plan.width[0]), plan.width[0], ahead(columns, low), stride)
+    if plan.output != SOFTMAX:
+        width, goals = plan.width[last], pointer(b.goal_rows, low * plan.width[last])
+        for k in range(own):
+            starts[k] = order[at + min(low + k, high - 1)] * plan.sizes[last]
+        _fetch(targets, plan.sizes[last], starts, own, goals, width, pointer(b.goals, low), stride)
+        poison_of_rows(poison, goals, width, own, width)
+    if size >= _LONG_SAMPLE and lanes * size <= _SHORT_BATCH:
+        for k in range(at + samples + low, min(at + samples + high, order.size)):
+            coming[count] = order[k] * size
+            count += 1
+    meet(b.arrived, threads)
+    for n in range(1, last + 1):
+        first, end = share(plan.sizes[n], LANES, thread, threads)
+        forward(plan, n, b.parameters, rows, columns, poison, first, end, lanes, pointer(X, 0), coming, count)
+        meet(b.arrived, threads)
 
 
 @inlined
@@ -191,8 +202,6 @@ def train_batches(
 ) -> None:
     """One thread's part of an epoch over the rows of X in the order given.
 
-    Forward and backward the threads share the samples of a batch, in the update the rows of each W.
-
     Parameters
     ----------
     X, labels, targets, weights, order, rule, losses : as of `kernels.step.train_rows`.
@@ -202,48 +211,44 @@ def train_batches(
     What is not finite of inputs, inner layers and logits leaves a NaN in the thread's lanes of poison, and a parameter
     that is not stays so.
     """
-    last, stride, met = plan.sizes.size - 1, plan.samples, 0
+    last, stride = plan.sizes.size - 1, plan.samples
     clips = rule.clip_norm > _ZERO
+    slopes, zero, columns = pointer(b.slopes, 0), pointer(b.zero, 0), pointer(b.columns, 0)
     for at in range(0, order.size, batch):
         samples = min(batch, order.size - at)
-        divisor, scale = np.float32(samples), _ONE
+        divisor, scale, lanes = np.float32(samples), _ONE, filled(samples)
+        _logits(plan, b, X, labels, targets, order, at, samples, thread, threads)
         low, high = share(samples, LANES, thread, threads)
-        lanes = _logits(plan, b, X, labels, targets, order, at, low, high, thread)
-        for k in range(low, low + lanes):
+        for k in range(low, low + filled(high - low)):
             # a lane that fills up weighs nothing
             b.weights[k] = _ZERO if k >= high else weights[order[at + k]] if weights.size != 0 else _ONE
-        _losses(plan, b, low, lanes)
+        _losses(plan, b, low, filled(high - low))
         for k in range(low, high):
             losses[at + k] = b.losses[k]
-        slopes = pointer(b.slopes, 0)
-        zero, columns = pointer(b.zero, 0), pointer(b.columns, 0)
-        backward(plan, b.parameters, zero, columns, slopes, low, lanes)
+        meet(b.arrived, threads)
+        for n in range(last, 1, -1):
+            first, end = share(plan.sizes[n - 1], LANES, thread, threads)
+            backward(plan, n, b.parameters, zero, columns, slopes, first, end, lanes)
+            meet(b.arrived, threads)
         if rule.optimizer != SGD or clips:
-            met += threads
-            meet(b.arrived, met)
             for n in range(1, last + 1):
-                first, end = share(plan.sizes[n], 1, thread, threads)
+                first, end = share(plan.sizes[n], LANES, thread, threads)
                 _gradient(plan, b, n, first, end, samples, pointer(b.gradient, plan.blocks[n]), STORE)
         if clips:
-            met += threads
-            meet(b.arrived, met)
+            meet(b.arrived, threads)
             norm = sqrt_f32(gradient_norm_square(plan, b.gradient)) / divisor
             # norm - norm is 0, or NaN where the norm is not finite, and with it every parameter
             scale = (rule.clip_norm / norm if norm > rule.clip_norm else _ONE) + (norm - norm)
-        if rule.optimizer == SGD:
-            rate = (rule.learning_rate / divisor) * scale
-            for n in range(1, last + 1):
-                scale_rows(ahead(slopes, plan.units[n] * stride + low), stride, plan.sizes[n], lanes, rate)
-            met += threads
-            meet(b.arrived, met)
         if rule.optimizer == ADAM:
             powers[0] = powers[0] * rule.betas[0]
             powers[1] = powers[1] * rule.betas[1]
+        rate = (rule.learning_rate / divisor) * scale
         for n in range(1, last + 1):
-            first, end = share(plan.sizes[n], 1, thread, threads)
+            first, end = share(plan.sizes[n], LANES, thread, threads)
+            if rule.optimizer == SGD:
+                scale_rows(ahead(slopes, (plan.units[n] + first) * stride), stride, end - first, lanes, rate)
             _update_layer(plan, b, n, first, end, samples, rule, scale / divisor, powers)
-        met += threads
-        meet(b.arrived, met)
+        meet(b.arrived, threads)
 
 
 @fast_kernel
@@ -261,7 +266,8 @@ def measure_rows(
     right, last = 0, plan.sizes.size - 1
     for at in range(0, order.size, batch):
         samples = min(batch, order.size - at)
-        lanes = _logits(plan, b, X, labels, targets, order, at, 0, samples, 0)
+        lanes = filled(samples)
+        _logits(plan, b, X, labels, targets, order, at, samples, 0, 1)
         if plan.output == SOFTMAX:
             for k in range(0, lanes, LANES):
                 logits = pointer(b.columns, plan.units[last] * plan.samples + k)

@@ -67,7 +67,8 @@ def _make_buffers(plan: Plan, parameters: int, optimizer: int, needs_gradient: b
         poison=threads * LANES,
         zero=1,
     )
-    buffers = Buffers(**zeros, arrived=np.zeros(1, np.int64))
+    starts = np.zeros(2 * threads * samples, np.int64)
+    buffers = Buffers(**zeros, starts=starts, arrived=np.zeros(1, np.int64))
     for size, width, unit in zip(plan.sizes[:-1], plan.width, plan.units, strict=False):
         # what a bias is multiplied by; nobody writes there again
         first = unit * samples
@@ -120,8 +121,8 @@ class Engine:
         self._plan, packed = make_plan(shape, max(batch, _MEASURED))
         if threads is None:
             threads = config.NUMBA_NUM_THREADS if packed * batch >= _PAYS_FROM else 1
-        # no more than have 16 samples each
-        threads = min(threads, padded(batch) // LANES)
+        # no more than have 16 units of some layer each
+        threads = min(threads, padded(int(shape.sizes[1:].max())) // LANES)
         self._batch, self._threads = batch, threads
         needs_gradient = rule.optimizer != SGD or bool(rule.clip_norm)
         b = self._buffers = _make_buffers(self._plan, packed, rule.optimizer, needs_gradient, threads)

@@ -5,7 +5,7 @@ each rounded once, as with scalars. A `Tile` is rows x columns of `Lanes` in reg
 so that Numba compiles a function that is given a tile for each kind of it. LLVM makes of 16 lanes what the CPU has: one
 register of AVX-512, two of AVX2, four of NEON.
 
-Memory is a pointer to float32 and an offset in floats: a call then passes two numbers where an array has seven.
+Memory is a pointer and a number of items from there: a call then passes two numbers where an array has seven.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
     "add_products",
     "ahead",
     "bits_of",
+    "fetch_block",
     "floats_of_bits",
     "largest_lane",
     "load",
@@ -37,6 +38,7 @@ __all__ = [
     "not_zero",
     "plus_scaled",
     "pointer",
+    "prefetch",
     "select",
     "splat",
     "splat_whole",
@@ -65,7 +67,7 @@ def _has_wide_registers() -> bool:
 #: whether tiles of 16 vectors stay in registers, or else of 4
 WIDE_REGISTERS = _has_wide_registers()
 
-_FLOAT, _INT32 = ir.FloatType(), ir.IntType(32)
+_FLOAT, _INT32, _INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 _LANES = ir.VectorType(_FLOAT, LANES)
 _WHOLE = ir.VectorType(_INT32, LANES)
 _MASK = ir.VectorType(ir.IntType(1), LANES)
@@ -97,7 +99,7 @@ class _SimdModel(models.PrimitiveModel):  # type: ignore[misc]
 Lanes = _Simd("Lanes", _LANES)
 Whole = _Simd("Whole", _WHOLE)
 Mask = _Simd("Mask", _MASK)
-Pointer = types.CPointer(types.float32)
+Pointer, Numbers = types.CPointer(types.float32), types.CPointer(types.int64)
 
 Emit = Callable[..., ir.Value]
 
@@ -161,25 +163,40 @@ def _plain(result: Any, operands: tuple[Any, ...], emit: Emit) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def pointer(typing_context: Any, array: Any, at: Any) -> Any:
-    """Where a float of an array is, by its number; the array must outlive the pointer."""
+    """Where an item of an array is, by its number; the array must outlive the pointer."""
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
         data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
         return builder.gep(data, [arguments[1]])
 
-    return Pointer(array, types.intp), generate
+    return types.CPointer(array.dtype)(array, types.intp), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def ahead(typing_context: Any, where: Any, by: Any) -> Any:
-    """The pointer `by` floats further on."""
-    return _plain(Pointer, (Pointer, types.intp), lambda builder, where, by: builder.gep(where, [by]))
+    """The pointer `by` items further on."""
+    return _plain(where, (where, types.intp), lambda builder, where, by: builder.gep(where, [by]))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def load(typing_context: Any, where: Any, at: Any) -> Any:
     """16 floats from memory."""
     return _plain(Lanes, (Pointer, types.intp), _load)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(typing_context: Any, where: Any, at: Any) -> Any:
+    """Have the cache line of a float brought near, sooner or later; nothing waits for it."""
+
+    def emit(builder: ir.IRBuilder, where: ir.Value, at: ir.Value) -> None:
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _INT32, _INT32, _INT32])
+        line = builder.bitcast(builder.gep(where, [at]), byte)
+        # to read; into the second level; data
+        to = [_INT32(0), _INT32(2), _INT32(1)]
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8"), [line, *to])
+
+    return _plain(types.void, (Pointer, types.intp), emit)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -397,29 +414,56 @@ def minus_scaled(typing_context: Any, a: Any, b: Any, factor: Any) -> Any:
     return _with_scaled(a, "fsub")
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def transpose(typing_context: Any, source: Any, source_stride: Any, target: Any, target_stride: Any) -> Any:
-    """A block of 16 x 16 floats, rows to columns.
+def _transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
+    """16 vectors, rows to columns.
 
     Four rounds, in each of which the first and the second half of the rows are interleaved: that turns the 8 bits of a
     float's number (row, column) by one place, and after four rounds row and column have changed places.
     """
     halves = [[n // 2 + LANES * (n % 2) + first for n in range(LANES)] for first in (0, LANES // 2)]
+    for _ in range(4):
+        pairs = zip(rows[: LANES // 2], rows[LANES // 2 :], strict=True)
+        rows = [
+            builder.shuffle_vector(a, b, ir.Constant(_WHOLE, [_INT32(n) for n in half]))
+            for a, b in pairs
+            for half in halves
+        ]
+    return rows
+
+
+_BLOCK = Tile(LANES, 1)
+
+
+def _store_rows(builder: ir.IRBuilder, rows: list[ir.Value], where: ir.Value, stride: ir.Value) -> None:
+    for row, target in zip(rows, _rows_of(_BLOCK, builder, where, stride), strict=True):
+        _store(builder, row, target, _INT64(0))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def transpose(typing_context: Any, source: Any, source_stride: Any, target: Any, target_stride: Any) -> Any:
+    """A block of 16 x 16 floats, rows to columns."""
 
     def emit(
         builder: ir.IRBuilder, source: ir.Value, source_stride: ir.Value, target: ir.Value, target_stride: ir.Value
     ) -> None:
-        block = Tile(LANES, 1)
-        zero = _columns_of(block)[0]
-        rows = [_load(builder, row, zero) for row in _rows_of(block, builder, source, source_stride)]
-        for _ in range(4):
-            pairs = zip(rows[: LANES // 2], rows[LANES // 2 :], strict=True)
-            rows = [
-                builder.shuffle_vector(a, b, ir.Constant(_WHOLE, [_INT32(n) for n in half]))
-                for a, b in pairs
-                for half in halves
-            ]
-        for value, row in zip(rows, _rows_of(block, builder, target, target_stride), strict=True):
-            _store(builder, value, row, zero)
+        rows = [_load(builder, row, _INT64(0)) for row in _rows_of(_BLOCK, builder, source, source_stride)]
+        _store_rows(builder, _transposed(builder, rows), target, target_stride)
 
     return _plain(types.void, (Pointer, types.intp, Pointer, types.intp), emit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fetch_block(
+    typing_context: Any, source: Any, starts: Any, at: Any, rows: Any, row_stride: Any, columns: Any, column_stride: Any
+) -> Any:
+    """A block of 16 x 16 floats, whose rows are `at` floats behind starts[0], starts[1] and so on: copied to rows and
+    turned around to columns."""
+
+    def emit(builder: ir.IRBuilder, source: ir.Value, starts: ir.Value, at: ir.Value, *where: ir.Value) -> None:
+        given = builder.gep(source, [at])
+        firsts = [builder.load(start) for start in _rows_of(_BLOCK, builder, starts, _INT64(1))]
+        rows = [_load(builder, given, first) for first in firsts]
+        _store_rows(builder, rows, *where[:2])
+        _store_rows(builder, _transposed(builder, rows), *where[2:])
+
+    return _plain(types.void, (Pointer, Numbers, types.intp, Pointer, types.intp, Pointer, types.intp), emit)

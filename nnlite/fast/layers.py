@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.fast.elementary import sigmoid_lanes, tanh_lanes
+from nnlite.fast.first import first_sums
 from nnlite.fast.jit import inlined, part
 from nnlite.fast.lanes import LANES, ahead, load, pointer, select, splat, store, transpose
 from nnlite.fast.plan import Plan
@@ -109,38 +110,45 @@ def poison_of_rows(poison: Any, rows: Any, stride: int, count: int, width: int) 
 
 
 @inlined
-def forward(plan: Plan, parameters: Any, rows: Any, columns: Any, poison: Any, low: int, count: int) -> None:
-    """eq. 8 and 20 of `count` samples from `low` on: rows and columns of the inputs are there, the rest is filled in.
+def forward(
+    plan: Plan, n: int, parameters: Any, rows: Any, columns: Any, poison: Any, first: int, end: int, lanes: int,
+    samples: Any, coming: Any, count: int,
+) -> None:  # fmt: skip
+    """eq. 8 and 20 of outputs first to end of layer n; first and `lanes` are multiples of 16.
 
-    count : a multiple of 16.
+    samples, coming, count : as of `first_sums`.
     """
-    stride, last = plan.samples, plan.sizes.size - 1
-    for n in range(1, last + 1):
-        height, inputs, width, outputs = plan.width[n - 1], plan.sizes[n - 1], plan.width[n], plan.sizes[n]
-        w = pointer(parameters, plan.blocks[n])
-        bias = ahead(w, inputs)
-        x, out = ahead(columns, plan.units[n - 1] * stride + low), ahead(columns, plan.units[n] * stride + low)
-        sums_of_products(bias, height, w, ADJACENT, height, x, stride, inputs, out, stride, STORE, outputs, count)
-        if n < last:
-            activate_rows(out, stride, outputs, count, plan.hidden)
-            # without the vector that has nothing but the 1 behind the layer
-            own = ahead(rows, plan.units[n] * stride + low * width)
-            transpose_rows(out, stride, own, width, filled(outputs), count)
-        if n != last - 1:
-            # what the last hidden layer gives shows in the logits; what one before it gives may be silenced
-            poison_of_rows(poison, out, stride, outputs, count)
+    stride, last, height, width = plan.samples, plan.sizes.size - 1, plan.width[n - 1], plan.width[n]
+    inputs, outputs, begin = plan.sizes[n - 1], end - first, plan.units[n] * stride
+    w, out = pointer(parameters, plan.blocks[n] + first * height), ahead(columns, begin + first * stride)
+    x = ahead(columns, plan.units[n - 1] * stride)
+    bias = ahead(w, inputs)
+    if n == 1 and count > 0:
+        first_sums(w, height, inputs, x, out, stride, outputs, lanes, samples, coming, count)
+    else:
+        sums_of_products(bias, height, w, ADJACENT, height, x, stride, inputs, out, stride, STORE, outputs, lanes)
+    if n == 1:
+        # what is not finite in a sample is not in any of its sums, either, and may then be silenced
+        poison_of_rows(poison, out, stride, outputs, lanes)
+    if n < last:
+        activate_rows(out, stride, outputs, lanes, plan.hidden)
+        # without the vector that has nothing but the 1 behind the layer
+        transpose_rows(out, stride, ahead(rows, begin + first), width, filled(outputs), lanes)
+    if n > 1 and n != last - 1:
+        # what the last hidden layer gives shows in the logits; what one before it gives may be silenced
+        poison_of_rows(poison, out, stride, outputs, lanes)
 
 
 @inlined
-def backward(plan: Plan, parameters: Any, zero: Any, columns: Any, slopes: Any, low: int, count: int) -> None:
-    """General gradients: dX_i = (sum_j dA_j w_ij) * slope_i, from the dA of the outputs down to the first layer's."""
-    stride = plan.samples
-    for n in range(plan.sizes.size - 1, 1, -1):
-        height, inputs, outputs = plan.width[n - 1], plan.sizes[n - 1], plan.sizes[n]
-        w, x = pointer(parameters, plan.blocks[n]), ahead(columns, plan.units[n - 1] * stride + low)
-        dA, dX = ahead(slopes, plan.units[n] * stride + low), ahead(slopes, plan.units[n - 1] * stride + low)
-        sums_of_products(zero, SAME, w, height, ADJACENT, dA, stride, outputs, dX, stride, STORE, inputs, count)
-        slope_rows(dX, x, stride, inputs, count, plan.hidden)
+def backward(
+    plan: Plan, n: int, parameters: Any, zero: Any, columns: Any, slopes: Any, first: int, end: int, lanes: int
+) -> None:
+    """General gradients: dX_i = (sum_j dA_j w_ij) * slope_i for inputs first to end of layer n."""
+    stride, height, outputs, inputs = plan.samples, plan.width[n - 1], plan.sizes[n], end - first
+    w, begin = pointer(parameters, plan.blocks[n] + first), (plan.units[n - 1] + first) * stride
+    dA, dX = ahead(slopes, plan.units[n] * stride), ahead(slopes, begin)
+    sums_of_products(zero, SAME, w, height, ADJACENT, dA, stride, outputs, dX, stride, STORE, inputs, lanes)
+    slope_rows(dX, ahead(columns, begin), stride, inputs, lanes, plan.hidden)
 
 
 @inlined

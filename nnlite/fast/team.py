@@ -24,7 +24,8 @@ _PATIENCE = 1000
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _arrive(typing_context: Any, arrived: Any) -> Any:
-    """Add 1 to the first number of an array, for every thread to see, with all that was written before."""
+    """Add 1 to the first number of an array, for every thread to see, with all that was written before. Returns what it
+    was."""
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
         data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
@@ -58,14 +59,14 @@ def _give_way(typing_context: Any) -> Any:
 
 
 @part
-def meet(arrived: Any, count: int) -> None:
-    """Wait until the threads have arrived `count` times in all, this time included."""
-    _arrive(arrived)
-    looks = 0
-    while _arrived(arrived) < count:
-        looks += 1
-        if looks > _PATIENCE:
-            _give_way()
+def meet(arrived: Any, threads: int) -> None:
+    """Wait until all of the threads are here."""
+    if threads > 1:
+        expected, looks = (_arrive(arrived) // threads + 1) * threads, 0
+        while _arrived(arrived) < expected:
+            looks += 1
+            if looks > _PATIENCE:
+                _give_way()
 
 
 @inlined

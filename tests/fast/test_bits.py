@@ -135,6 +135,32 @@ def test_training(training: Training, threads: int) -> None:
         assert not np.any(np.signbit(got[0]) & (got[0] == 0))
 
 
+@pytest.mark.parametrize("outputs", [5, 16, 43])
+@pytest.mark.parametrize("batch", [7, 16, 33])
+def test_long_samples(batch: int, outputs: int) -> None:
+    """While the first layer is computed, the next batch is fetched; shuffled, the last batch a small one."""
+    sizes, rows = (300, outputs, 3), 75
+    generator = np.random.default_rng(8)
+    training = Training(
+        Shape(np.array(sizes), int(HiddenActivation.RELU), int(OutputFunction.SOFTMAX)),
+        generator.normal(0, 0.1, parameter_count(sizes)).astype(np.float32),
+        generator.uniform(-1, 1, (rows, 300)).astype(np.float32),
+        generator.integers(3, size=rows),
+        np.zeros((1, 3), np.float32),
+        np.zeros(0, np.float32),
+        generator.permutation(rows),
+        check_recipe(1, batch, 0.05, "sgd").rule(0),
+        batch,
+    )
+    parameters, _, losses, finite = training.plain(2)
+    assert finite
+    for threads in (1, 2, 3):
+        got = training.fast(2, threads)
+        assert got[3]
+        assert all(same_bits(a, b) for a, b in zip(got[2], losses, strict=True))
+        assert same_bits(got[0], parameters)
+
+
 @given(training=trainings())
 def test_measuring(training: Training) -> None:
     shape, rows = training.shape, training.X.shape[0]
