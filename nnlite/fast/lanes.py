@@ -1,9 +1,10 @@
 """A small vocabulary of SIMD values for kernels: what LLVM writes `<16 x float>`, under Python's names.
 
-`Lanes` are 16 float32 side by side, `Whole` 16 int32, `Mask` 16 answers of a comparison. Operators work lane by lane,
-each rounded once, as with scalars. A `Tile` is rows x columns of `Lanes` in registers; its type carries both numbers,
-so that Numba compiles a function that is given a tile for each kind of it. LLVM makes of 16 lanes what the CPU has: one
-register of AVX-512, two of AVX2, four of NEON.
+Lanes are 16 float32 side by side, a whole 16 int32, a mask 16 answers of a comparison; `Simd` is the type of all three,
+and those of 8 are there for networks that are too small for 16. Operators work lane by lane, each rounded once, as with
+scalars; one of two operands may be a scalar, which is then in all lanes. A `Tile` is rows x columns of lanes in
+registers; its type carries both numbers, so that Numba compiles a function that is given a tile for each kind of it.
+LLVM makes of 16 lanes what the CPU has: one register of AVX-512, two of AVX2, four of NEON.
 
 Memory is a pointer and a number of items from there: a call then passes two numbers where an array has seven.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from llvmlite import binding, ir
@@ -30,22 +32,25 @@ __all__ = [
     "bits_of",
     "fetch_block",
     "floats_of_bits",
-    "largest_lane",
+    "lane",
+    "lanes_at",
+    "largest_of",
     "load",
     "lowest_bit",
     "minus_scaled",
     "nearest_floats",
     "not_zero",
+    "numbers_like",
     "plus_scaled",
     "pointer",
     "prefetch",
     "select",
     "splat",
-    "splat_whole",
     "square_root",
     "store",
     "store_difference",
     "store_tile",
+    "sum_of",
     "tile_at",
     "tile_like",
     "tile_of",
@@ -55,6 +60,8 @@ __all__ = [
 
 #: float32 in a vector
 LANES = 16
+#: of vectors that there are operators for
+COUNTS = (8, LANES)
 
 
 def _has_wide_registers() -> bool:
@@ -70,10 +77,10 @@ WIDE_REGISTERS = _has_wide_registers()
 _FLOAT, _INT32, _INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 _LANES = ir.VectorType(_FLOAT, LANES)
 _WHOLE = ir.VectorType(_INT32, LANES)
-_MASK = ir.VectorType(ir.IntType(1), LANES)
+_ELEMENTS = {"Lanes": _FLOAT, "Whole": _INT32, "Mask": ir.IntType(1)}
 
 
-class _Simd(types.Type):  # type: ignore[misc]
+class Register(types.Type):  # type: ignore[misc]
     """A value in registers, by what LLVM calls it."""
 
     def __init__(self, name: str, llvm_type: ir.Type) -> None:
@@ -81,7 +88,19 @@ class _Simd(types.Type):  # type: ignore[misc]
         super().__init__(name=name)
 
 
-class Tile(_Simd):
+class Simd(Register):
+    """`count` "Lanes", "Whole" or "Mask" side by side."""
+
+    def __init__(self, kind: str, count: int = LANES) -> None:
+        self.count = count
+        super().__init__(f"{kind}({count})", ir.VectorType(_ELEMENTS[kind], count))
+
+    def of(self, kind: str) -> Simd:
+        """As many of another kind."""
+        return Simd(kind, self.count)
+
+
+class Tile(Register):
     """rows x columns of lanes, row by row."""
 
     def __init__(self, rows: int, columns: int) -> None:
@@ -89,69 +108,90 @@ class Tile(_Simd):
         super().__init__(f"Tile({rows}, {columns})", ir.ArrayType(_LANES, rows * columns))
 
 
-@register_default(_Simd)
+@register_default(Register)
+@register_default(Simd)
 @register_default(Tile)
-class _SimdModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, manager: Any, numba_type: _Simd) -> None:
+class RegisterModel(models.PrimitiveModel):  # type: ignore[misc]
+    """Numba's idea of it."""
+
+    def __init__(self, manager: Any, numba_type: Register) -> None:
         super().__init__(manager, numba_type, numba_type.llvm_type)
 
 
-Lanes = _Simd("Lanes", _LANES)
-Whole = _Simd("Whole", _WHOLE)
-Mask = _Simd("Mask", _MASK)
+Lanes = Simd("Lanes")
 Pointer, Numbers = types.CPointer(types.float32), types.CPointer(types.int64)
 
 Emit = Callable[..., ir.Value]
 
 
-def _operator(op: Any, operand: _Simd, result: _Simd, emit: Emit) -> None:
-    """Give an operator of Python its meaning for two operands of a kind."""
+def in_all_lanes(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.Type) -> ir.Value:
+    """A scalar as a vector; what already is one stays so."""
+    if scalar.type == vector:
+        return scalar
+    if vector.element == _INT32:
+        scalar = builder.trunc(scalar, _INT32)
+    nothing, zeros = ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(_INT32, vector.count), None)
+    return builder.shuffle_vector(builder.insert_element(nothing, scalar, _INT32(0)), nothing, zeros)
+
+
+def scalar_at(builder: ir.IRBuilder, values: ir.Value, at: int) -> ir.Value:
+    """One float of memory or of a vector."""
+    if isinstance(values.type, ir.PointerType):
+        return builder.load(builder.gep(values, [_INT64(at)]))
+    return builder.extract_element(values, _INT32(at))
+
+
+def _operator(op: Any, kind: str, result: str, emit: Emit) -> None:
+    """Give an operator of Python its meaning for two operands of a kind, one of which may be a scalar."""
+    scalar = {"Lanes": [types.float32], "Whole": [types.int64], "Mask": []}[kind]
+    signatures = []
+    for vector in (Simd(kind, count) for count in COUNTS):
+        operands = [(vector, vector), *((vector, one) for one in scalar), *((one, vector) for one in scalar)]
+        signatures += [signature(vector.of(result), *pair) for pair in operands]
 
     @infer_global(op)
     class _Typing(ConcreteTemplate):  # type: ignore[misc]
-        cases = [signature(result, operand, operand)]  # noqa: RUF012  as Numba wants it
+        cases = signatures
 
-    @lower_builtin(op, operand, operand)  # type: ignore[untyped-decorator]
-    def _lower(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
-        return emit(builder, *arguments)
+    def lower(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
+        vector = ir.VectorType(_ELEMENTS[kind], sig.return_type.count)
+        return emit(builder, *(in_all_lanes(builder, argument, vector) for argument in arguments))
+
+    for one in signatures:
+        lower_builtin(op, *one.args)(lower)
 
 
 for _op, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
-    _operator(_op, Lanes, Lanes, lambda builder, a, b, name=_name: getattr(builder, name)(a, b))
+    _operator(_op, "Lanes", "Lanes", lambda builder, a, b, name=_name: getattr(builder, name)(a, b))
 for _op, _sign in ((operator.gt, ">"), (operator.lt, "<"), (operator.le, "<="), (operator.eq, "==")):
-    _operator(_op, Lanes, Mask, lambda builder, a, b, sign=_sign: builder.fcmp_ordered(sign, a, b))
-_operator(operator.ne, Lanes, Mask, lambda builder, a, b: builder.fcmp_unordered("!=", a, b))
+    _operator(_op, "Lanes", "Mask", lambda builder, a, b, sign=_sign: builder.fcmp_ordered(sign, a, b))
+_operator(operator.ne, "Lanes", "Mask", lambda builder, a, b: builder.fcmp_unordered("!=", a, b))
 for _op, _name in (
     (operator.add, "add"),
     (operator.sub, "sub"),
     (operator.lshift, "shl"),
     (operator.rshift, "ashr"),
     (operator.and_, "and_"),
+    (operator.or_, "or_"),
 ):
-    _operator(_op, Whole, Whole, lambda builder, a, b, name=_name: getattr(builder, name)(a, b))
-_operator(operator.or_, Mask, Mask, lambda builder, a, b: builder.or_(a, b))
+    _operator(_op, "Whole", "Whole", lambda builder, a, b, name=_name: getattr(builder, name)(a, b))
+_operator(operator.or_, "Mask", "Mask", lambda builder, a, b: builder.or_(a, b))
 
 
-def _in_all_lanes(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.Type) -> ir.Value:
-    nothing = ir.Constant(vector, ir.Undefined)
-    return builder.shuffle_vector(
-        builder.insert_element(nothing, scalar, _INT32(0)), nothing, ir.Constant(_WHOLE, None)
-    )
-
-
-def _vector_at(builder: ir.IRBuilder, where: ir.Value, by: ir.Value) -> ir.Value:
-    return builder.bitcast(builder.gep(where, [by]), _LANES.as_pointer())
+def vector_at(builder: ir.IRBuilder, where: ir.Value, by: ir.Value, vector: ir.Type) -> ir.Value:
+    """The pointer to a vector of a kind, `by` floats further on."""
+    return builder.bitcast(builder.gep(where, [by]), vector.as_pointer())
 
 
 def _load(builder: ir.IRBuilder, where: ir.Value, by: ir.Value) -> ir.Value:
-    return builder.load(_vector_at(builder, where, by), align=4)
+    return builder.load(vector_at(builder, where, by, _LANES), align=4)
 
 
 def _store(builder: ir.IRBuilder, value: ir.Value, where: ir.Value, by: ir.Value) -> None:
-    builder.store(value, _vector_at(builder, where, by), align=4)
+    builder.store(value, vector_at(builder, where, by, value.type), align=4)
 
 
-def _plain(result: Any, operands: tuple[Any, ...], emit: Emit) -> Any:
+def plain(result: Any, operands: tuple[Any, ...], emit: Emit) -> Any:
     """An intrinsic's answer: its types, and how it is emitted from its arguments alone."""
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
@@ -175,13 +215,13 @@ def pointer(typing_context: Any, array: Any, at: Any) -> Any:
 @intrinsic  # type: ignore[untyped-decorator]
 def ahead(typing_context: Any, where: Any, by: Any) -> Any:
     """The pointer `by` items further on."""
-    return _plain(where, (where, types.intp), lambda builder, where, by: builder.gep(where, [by]))
+    return plain(where, (where, types.intp), lambda builder, where, by: builder.gep(where, [by]))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def load(typing_context: Any, where: Any, at: Any) -> Any:
     """16 floats from memory."""
-    return _plain(Lanes, (Pointer, types.intp), _load)
+    return plain(Lanes, (Pointer, types.intp), _load)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -196,32 +236,33 @@ def prefetch(typing_context: Any, where: Any, at: Any) -> Any:
         to = [_INT32(0), _INT32(2), _INT32(1)]
         builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8"), [line, *to])
 
-    return _plain(types.void, (Pointer, types.intp), emit)
+    return plain(types.void, (Pointer, types.intp), emit)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def store(typing_context: Any, value: Any, where: Any, at: Any) -> Any:
-    """16 floats to memory."""
-    return _plain(types.void, (Lanes, Pointer, types.intp), _store)
+    """Lanes to memory."""
+    return plain(types.void, (value, Pointer, types.intp), _store)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def splat(typing_context: Any, value: Any) -> Any:
     """One float32 in all lanes."""
-    return _plain(Lanes, (types.float32,), lambda builder, value: _in_all_lanes(builder, value, _LANES))
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def splat_whole(typing_context: Any, value: Any) -> Any:
-    """One integer of 32 bits in all lanes."""
-    narrow = lambda builder, value: _in_all_lanes(builder, builder.trunc(value, _INT32), _WHOLE)  # noqa: E731
-    return _plain(Whole, (types.int64,), narrow)
+    return plain(Lanes, (types.float32,), lambda builder, value: in_all_lanes(builder, value, _LANES))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def select(typing_context: Any, mask: Any, a: Any, b: Any) -> Any:
-    """a where the mask says so, else b."""
-    return _plain(a, (Mask, a, a), lambda builder, mask, a, b: builder.select(mask, a, b))
+    """a where the mask says so, else b. Either may be a scalar."""
+    kind = a if isinstance(a, Simd) else b
+    if not isinstance(kind, Simd):
+        kind = mask.of("Lanes" if isinstance(a, types.Float) else "Whole")
+    scalar = types.float32 if kind == mask.of("Lanes") else types.int64
+
+    def emit(builder: ir.IRBuilder, mask: ir.Value, *values: ir.Value) -> ir.Value:
+        return builder.select(mask, *(in_all_lanes(builder, value, kind.llvm_type) for value in values))
+
+    return plain(kind, (mask, *(kind if isinstance(one, Simd) else scalar for one in (a, b))), emit)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -232,19 +273,21 @@ def square_root(typing_context: Any, value: Any) -> Any:
         root = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_LANES, [_LANES]), "llvm.sqrt.v16f32")
         return builder.call(root, [value])
 
-    return _plain(Lanes, (Lanes,), emit)
+    return plain(Lanes, (Lanes,), emit)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def truncated(typing_context: Any, value: Any) -> Any:
     """Towards 0; a lane that leaves int32 must not be used."""
-    return _plain(Whole, (Lanes,), lambda builder, value: builder.fptosi(value, _WHOLE))
+    kind = value.of("Whole")
+    return plain(kind, (value,), lambda builder, value: builder.fptosi(value, kind.llvm_type))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def nearest_floats(typing_context: Any, value: Any) -> Any:
     """Integers as floats."""
-    return _plain(Lanes, (Whole,), lambda builder, value: builder.sitofp(value, _LANES))
+    kind = value.of("Lanes")
+    return plain(kind, (value,), lambda builder, value: builder.sitofp(value, kind.llvm_type))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -255,25 +298,27 @@ def not_zero(typing_context: Any, value: Any) -> Any:
         mask = builder.fcmp_unordered("!=", value, ir.Constant(_LANES, None))
         return builder.zext(builder.bitcast(mask, ir.IntType(LANES)), ir.IntType(64))
 
-    return _plain(types.int64, (Lanes,), emit)
+    return plain(types.int64, (Lanes,), emit)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def lowest_bit(typing_context: Any, bits: Any) -> Any:
     """The number of the lowest bit that is set in an int64, which is not 0."""
-    return _plain(types.int64, (types.int64,), lambda builder, bits: builder.cttz(bits, ir.Constant(ir.IntType(1), 1)))
+    return plain(types.int64, (types.int64,), lambda builder, bits: builder.cttz(bits, ir.Constant(ir.IntType(1), 1)))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def bits_of(typing_context: Any, value: Any) -> Any:
     """The bits of floats."""
-    return _plain(Whole, (Lanes,), lambda builder, value: builder.bitcast(value, _WHOLE))
+    kind = value.of("Whole")
+    return plain(kind, (value,), lambda builder, value: builder.bitcast(value, kind.llvm_type))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def floats_of_bits(typing_context: Any, value: Any) -> Any:
     """The floats that have these bits."""
-    return _plain(Lanes, (Whole,), lambda builder, value: builder.bitcast(value, _LANES))
+    kind = value.of("Lanes")
+    return plain(kind, (value,), lambda builder, value: builder.bitcast(value, kind.llvm_type))
 
 
 def _rows_of(kind: Tile, builder: ir.IRBuilder, where: ir.Value, stride: ir.Value) -> list[ir.Value]:
@@ -300,7 +345,7 @@ def tile_at(typing_context: Any, where: Any, stride: Any, rows: Any, columns: An
                 tile, at = builder.insert_value(tile, _load(builder, row, column), at), at + 1
         return tile
 
-    return _plain(kind, (Pointer, types.intp, rows, columns), emit)
+    return plain(kind, (Pointer, types.intp, rows, columns), emit)
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
@@ -311,12 +356,12 @@ def tile_of(typing_context: Any, where: Any, stride: Any, rows: Any, columns: An
     def emit(builder: ir.IRBuilder, where: ir.Value, stride: ir.Value, *_: ir.Value) -> ir.Value:
         tile, at = ir.Constant(kind.llvm_type, ir.Undefined), 0
         for row in _rows_of(kind, builder, where, stride):
-            lanes = _in_all_lanes(builder, builder.load(row), _LANES)
+            lanes = in_all_lanes(builder, builder.load(row), _LANES)
             for _column in range(kind.columns):
                 tile, at = builder.insert_value(tile, lanes, at), at + 1
         return tile
 
-    return _plain(kind, (Pointer, types.intp, rows, columns), emit)
+    return plain(kind, (Pointer, types.intp, rows, columns), emit)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -329,21 +374,59 @@ def tile_like(typing_context: Any, where: Any, tile: Any) -> Any:
             value = builder.insert_value(value, _load(builder, where, column), at)
         return value
 
-    return _plain(tile, (Pointer, tile), emit)
+    return plain(tile, (Pointer, tile), emit)
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def lanes_at(typing_context: Any, where: Any, count: Any, like: Any) -> Any:
+    """So many floats from memory, a literal, and 0 in the other lanes."""
+
+    def emit(builder: ir.IRBuilder, where: ir.Value, _: ir.Value, other: ir.Value) -> ir.Value:
+        lanes = ir.Constant(other.type, None)
+        for n in range(count.literal_value):
+            lanes = builder.insert_element(lanes, scalar_at(builder, where, n), _INT32(n))
+        return lanes
+
+    return plain(like, (Pointer, count, like), emit)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def largest_lane(typing_context: Any, value: Any) -> Any:
-    """The largest of 16 floats, none of which is NaN: of two halves the larger one in each lane, four times."""
+def lane(typing_context: Any, value: Any, number: Any) -> Any:
+    """One lane."""
+    return plain(types.float32, (value, types.int64), lambda builder, value, at: builder.extract_element(value, at))
 
-    def emit(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-        for step in (8, 4, 2, 1):
-            mask = ir.Constant(_WHOLE, [_INT32((n + step) % LANES) for n in range(LANES)])
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def sum_of(typing_context: Any, value: Any, count: Any) -> Any:
+    """The first lanes, a literal number of them, added one after the other."""
+
+    def emit(builder: ir.IRBuilder, value: ir.Value, _: ir.Value) -> ir.Value:
+        return reduce(builder.fadd, (scalar_at(builder, value, n) for n in range(count.literal_value)))
+
+    return plain(types.float32, (value, count), emit)
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def largest_of(typing_context: Any, value: Any, count: Any) -> Any:
+    """The largest of the first lanes, a literal number of them; none is NaN, and what fills up is no larger."""
+
+    def emit(builder: ir.IRBuilder, value: ir.Value, _: ir.Value) -> ir.Value:
+        step = 1
+        while step < count.literal_value:
+            mask = ir.Constant(ir.VectorType(_INT32, value.type.count), [n ^ step for n in range(value.type.count)])
             other = builder.shuffle_vector(value, value, mask)
             value = builder.select(builder.fcmp_ordered(">", other, value), other, value)
-        return builder.extract_element(value, _INT32(0))
+            step *= 2
+        return scalar_at(builder, value, 0)
 
-    return _plain(types.float32, (Lanes,), emit)
+    return plain(types.float32, (value, count), emit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def numbers_like(typing_context: Any, like: Any) -> Any:
+    """0, 1, 2, ... in as many lanes."""
+    numbers = ir.Constant(like.llvm_type, [float(n) for n in range(like.count)])
+    return plain(like, (like,), lambda builder, _: numbers)
 
 
 def _stored(tile: Tile, made: Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value], ir.Value]) -> Any:
@@ -356,7 +439,7 @@ def _stored(tile: Tile, made: Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Val
                 _store(builder, made(builder, builder.extract_value(value, at), row, column), row, column)
                 at += 1
 
-    return _plain(types.void, (tile, Pointer, types.intp), emit)
+    return plain(types.void, (tile, Pointer, types.intp), emit)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -382,24 +465,24 @@ def add_products(typing_context: Any, tile: Any, a: Any, stride: Any, b: Any) ->
         columns = [_load(builder, b, column) for column in _columns_of(tile)]
         at = 0
         for row in _rows_of(tile, builder, a, stride):
-            factor = _in_all_lanes(builder, builder.load(row), _LANES)
+            factor = in_all_lanes(builder, builder.load(row), _LANES)
             for column in columns:
                 total = builder.fadd(builder.extract_value(value, at), builder.fmul(factor, column))
                 value, at = builder.insert_value(value, total, at), at + 1
         return value
 
-    return _plain(tile, (tile, Pointer, types.intp, Pointer), emit)
+    return plain(tile, (tile, Pointer, types.intp, Pointer), emit)
 
 
 def _with_scaled(tile: Any, name: str) -> Any:
     def emit(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, factor: ir.Value) -> ir.Value:
-        lanes = _in_all_lanes(builder, factor, _LANES)
+        lanes = in_all_lanes(builder, factor, _LANES)
         for at in range(tile.rows * tile.columns):
             product = builder.fmul(builder.extract_value(b, at), lanes)
             a = builder.insert_value(a, getattr(builder, name)(builder.extract_value(a, at), product), at)
         return a
 
-    return _plain(tile, (tile, tile, types.float32), emit)
+    return plain(tile, (tile, tile, types.float32), emit)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -449,7 +532,7 @@ def transpose(typing_context: Any, source: Any, source_stride: Any, target: Any,
         rows = [_load(builder, row, _INT64(0)) for row in _rows_of(_BLOCK, builder, source, source_stride)]
         _store_rows(builder, _transposed(builder, rows), target, target_stride)
 
-    return _plain(types.void, (Pointer, types.intp, Pointer, types.intp), emit)
+    return plain(types.void, (Pointer, types.intp, Pointer, types.intp), emit)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -466,4 +549,4 @@ def fetch_block(
         _store_rows(builder, rows, *where[:2])
         _store_rows(builder, _transposed(builder, rows), *where[2:])
 
-    return _plain(types.void, (Pointer, Numbers, types.intp, Pointer, types.intp, Pointer, types.intp), emit)
+    return plain(types.void, (Pointer, Numbers, types.intp, Pointer, types.intp, Pointer, types.intp), emit)

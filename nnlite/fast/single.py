@@ -18,7 +18,7 @@ from nnlite.fast.lanes import (
     LANES,
     WIDE_REGISTERS,
     ahead,
-    largest_lane,
+    largest_of,
     load,
     minus_scaled,
     plus_scaled,
@@ -34,7 +34,7 @@ from nnlite.fast.layers import activate_rows, poison_of_rows, slope_rows, transp
 from nnlite.fast.plan import SinglePlan
 from nnlite.kernels.step import SIGMOID_OUTPUT, SOFTMAX
 
-__all__ = ["SingleBuffers", "train_singly"]
+__all__ = ["SingleBuffers", "finish", "train_singly"]
 
 Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
@@ -144,7 +144,7 @@ def _loss(
         for j in range(0, width, LANES):
             value = load(a, j) + load(goal, j)
             highest = select(value > highest, value, highest)
-        largest = largest_lane(highest)
+        largest = largest_of(highest, LANES)
         for j in range(0, width, LANES):
             store(exp_lanes((load(a, j) + load(goal, j)) - splat(largest)), terms, j)
         for j in range(outputs):
@@ -176,12 +176,14 @@ def _loss(
     return total, rest
 
 
-@part
-def _finish(is_log: bool, totals: Any, rests: Any, weights: Any, losses: Any) -> None:
-    """Losses of 16 samples at once: nobody waits for them."""
-    total = load(totals, 0)
-    loss = log_lanes(total) - load(rests, 0) if is_log else total
-    store(loss * load(weights, 0), losses, 0)
+@inlined
+def finish(is_log: bool, b: Any, losses: Vector, first: int, count: int) -> None:
+    """Losses of up to 16 samples at once: nobody waits for them."""
+    total, weights = load(pointer(b.totals, 0), 0), load(pointer(b.weights, 0), 0)
+    loss = log_lanes(total) - load(pointer(b.rests, 0), 0) if is_log else total
+    store(loss * weights, pointer(b.finished, 0), 0)
+    for k in range(count):
+        losses[first + k] = b.finished[k]
 
 
 @fast_kernel
@@ -251,15 +253,7 @@ def train_singly(
         )
         b.weights[lane] = weight
         if lane == LANES - 1 or t == order.size - 1:
-            _finish(
-                plan.output == SOFTMAX,
-                pointer(b.totals, 0),
-                pointer(b.rests, 0),
-                pointer(b.weights, 0),
-                pointer(b.finished, 0),
-            )
-            for k in range(lane + 1):
-                losses[t - lane + k] = b.finished[k]
+            finish(plan.output == SOFTMAX, b, losses, t - lane, lane + 1)
         for n in range(last, 1, -1):
             width, x_before = plan.width[n - 1], ahead(earlier, plan.values[n - 1])
             layer_dA, dX = ahead(dA, plan.slopes[n]), ahead(dA, plan.slopes[n - 1])
