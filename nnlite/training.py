@@ -262,13 +262,16 @@ class _Run:
 
         batch, rule = self._records.shape[0], self._how.rule(0)
         one_by_one = batch == 1 and self._how.is_plain_sgd
-        if not fast.pays(self.trained.size * self.losses.size * self._how.epochs, one_by_one, measures):
+        work = self.trained.size * self.losses.size * self._how.epochs
+        choice = fast.choose(work, self._shape, one_by_one, measures)
+        if choice is None:
             return
-        from nnlite.fast.engine import Engine, where_compiled
+        from nnlite.fast.engine import Engine
 
-        if where_compiled(one_by_one, measures) == "nowhere":
-            note("compiling the fast kernels; this computer keeps them for later, whatever the network")
-        self._engine = Engine(self._shape, batch, rule, self.trained, self._state, self._threads)
+        if choice.where == "nowhere":
+            whom = "networks of these sizes" if choice.tiny else "later, whatever the network"
+            note(f"compiling the fast kernels; this computer keeps them for {whom}")
+        self._engine = Engine(self._shape, batch, rule, self.trained, self._state, self._threads, choice.tiny)
 
     def epoch(self, number: int, order: npt.NDArray[np.int64]) -> None:
         """One pass over the rows, counted from 0.

@@ -1,32 +1,57 @@
 """The bits of `nnlite.kernels`, sooner: sums side by side in SIMD lanes and registers, never split.
 
-One set of kernels for networks of every size, compiled once on a computer. docs/NUMERICS.md, "Plain and fast forms",
+One set of kernels for networks of every size, compiled once on a computer; and, for one sample a step, one for each
+network that registers hold, where its training is long. docs/NUMERICS.md, "Plain and fast forms",
 says why each step gives the plain kernels' bits; tests/fast holds it.
 """
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["pays"]
+if TYPE_CHECKING:
+    from nnlite.kernels.step import Shape
+
+__all__ = ["Choice", "choose"]
 
 #: weights times samples times epochs from which on the fast kernels are through sooner than the plain ones, which do
 #: some 3e8 a second: where this process has used them before, where they must be loaded from disk (0.2 s), and where
 #: they must be compiled first (5 to 15 s)
 _PAYS_FROM = {"loaded": 1e6, "on disk": 1e8, "nowhere": 3e9}
+#: the same where a network's own kernel must be compiled first (1 to 3 s), though there are those for any network
+_OWN_PAYS_FROM = 3e9
 
 
-def pays(work: float, one_by_one: bool, measures: bool) -> bool:
-    """Whether the fast kernels are through sooner, whatever must be done first.
+class Choice(NamedTuple):
+    """Fast kernels for a training.
+
+    Attributes
+    ----------
+    tiny : whether it is one for this network alone, which is held in registers.
+    where : they are: "loaded" by this process, "on disk" or "nowhere".
+    """
+
+    tiny: bool
+    where: str
+
+
+def choose(work: float, shape: Shape, one_by_one: bool, measures: bool) -> Choice | None:
+    """Those that are through soonest, whatever must be done first; None for the plain ones.
 
     Parameters
     ----------
     work : weights times samples times epochs.
-    one_by_one : whether that is plain SGD with a sample a step, which has a kernel of its own.
+    shape : of the layers that are trained.
+    one_by_one : whether that is plain SGD with a sample a step, which has kernels of its own.
     measures : whether losses or accuracy are measured between epochs, which has one, too.
     """
     if work < _PAYS_FROM["loaded" if "nnlite.fast.engine" in sys.modules else "on disk"]:
-        return False
-    from nnlite.fast.engine import where_compiled
+        return None
+    from nnlite.fast.engine import fits_registers, where_compiled
 
-    return work >= _PAYS_FROM[where_compiled(one_by_one, measures)]
+    for tiny in (True, False) if one_by_one and fits_registers(shape) else (False,):
+        where = where_compiled(shape, one_by_one, measures, tiny)
+        if work >= (_OWN_PAYS_FROM if tiny and where == "nowhere" else _PAYS_FROM[where]):
+            return Choice(tiny, where)
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +12,13 @@ from numba import config
 from nnlite.fast.batches import Buffers, measure_rows, train_batches
 from nnlite.fast.jit import where_is
 from nnlite.fast.lanes import LANES
-from nnlite.fast.plan import Plan, make_plan, make_single_plan, padded, views
+from nnlite.fast.plan import Plan, TinyPlan, make_plan, make_single_plan, make_tiny_plan, padded, tiny_views, views
 from nnlite.fast.single import SingleBuffers, train_singly
-from nnlite.kernels.step import ADAM, MOMENTUM, SGD, Rule, Shape
+from nnlite.fast.tiny import TinyBuffers, tiny_kernel
+from nnlite.kernels.activation import SIGMOID
+from nnlite.kernels.step import ADAM, LINEAR, MOMENTUM, SGD, Rule, Shape
 
-__all__ = ["Engine", "where_compiled"]
+__all__ = ["Engine", "fits_registers", "where_compiled"]
 
 Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
@@ -40,9 +43,22 @@ def _zeros(**counts: int) -> dict[str, Vector]:
     return {name: floats[at : at + count] for (name, count), at in zip(counts.items(), starts, strict=False)}
 
 
-def where_compiled(one_by_one: bool, measures: bool) -> str:
-    """Where the kernels of a training are: "loaded", "on disk" or "nowhere"."""
-    needed = [train_singly if one_by_one else train_batches, *([measure_rows] if measures else [])]
+def fits_registers(shape: Shape) -> bool:
+    """Whether a network can have a kernel of its own."""
+    return make_tiny_plan(shape) is not None
+
+
+def where_compiled(shape: Shape, one_by_one: bool, measures: bool, tiny: bool) -> str:
+    """Where the kernels of a training are: "loaded", "on disk" or "nowhere".
+
+    Parameters
+    ----------
+    one_by_one, measures : see `fast.choose`.
+    tiny : whether it is the network's own kernel that trains; only where `fits_registers` says so.
+    """
+    plan = make_tiny_plan(shape) if tiny else None
+    trains = train_batches if not one_by_one else train_singly if plan is None else tiny_kernel(plan)
+    needed = [trains, *([measure_rows] if measures else [])]
     return max((where_is(kernel) for kernel in needed), key=["loaded", "on disk", "nowhere"].index)
 
 
@@ -81,14 +97,14 @@ class _Singly:
     """What a training with one sample a step has instead."""
 
     def __init__(self, shape: Shape) -> None:
-        self.plan, parameters, transposed = make_single_plan(shape)
-        outputs = int(self.plan.width[-1])
+        self._plan, parameters, transposed = make_single_plan(shape)
+        outputs = int(self._plan.width[-1])
         self.buffers = SingleBuffers(
             **_zeros(
                 parameters=parameters,
                 transposed=transposed,
-                records=2 * self.plan.record,
-                slopes=2 * self.plan.gradient,
+                records=2 * self._plan.record,
+                slopes=2 * self._plan.gradient,
                 terms=outputs,
                 goal=outputs,
                 numbers=outputs,
@@ -96,11 +112,49 @@ class _Singly:
                 rests=LANES,
                 weights=LANES,
                 finished=LANES,
-                zeros=int(self.plan.width.max()),
+                zeros=int(self._plan.width.max()),
                 poison=LANES,
             )
         )
         self.buffers.numbers[:] = np.arange(outputs)
+
+    def views(self, plain: Vector) -> list[tuple[Vector, Vector]]:
+        """Of the parameters, as `plan.views`."""
+        return views(self._plan, plain, self.buffers.parameters)
+
+    def clear(self) -> None:
+        """What no parameter fills."""
+        self.buffers.parameters[:] = 0
+
+    def train(self, *data_rate_and_losses: Any) -> None:
+        """One epoch."""
+        train_singly(self._plan, self.buffers, *data_rate_and_losses)
+
+
+class _Tiny:
+    """And what a network with a kernel of its own has."""
+
+    def __init__(self, plan: TinyPlan) -> None:
+        self._plan, self._kernel = plan, tiny_kernel(plan)
+        sixteen = dict.fromkeys(("totals", "rests", "weights", "finished", "poison"), LANES)
+        self.buffers = TinyBuffers(**_zeros(parameters=plan.blocks[-1], **sixteen))
+
+    def views(self, plain: Vector) -> list[tuple[Vector, Vector]]:
+        """Of the parameters, as `plan.views`."""
+        return tiny_views(self._plan, plain, self.buffers.parameters)
+
+    def clear(self) -> None:
+        """What no parameter fills: 0, and biases from which an activation makes 0."""
+        plan, parameters = self._plan, self.buffers.parameters
+        parameters[:] = 0
+        for n, first in enumerate(plan.blocks[:-1], 1):
+            is_last = n == len(plan.sizes) - 1
+            if plan.output != LINEAR if is_last else plan.hidden == SIGMOID:
+                parameters[first : first + plan.lanes] = -np.finfo(np.float32).max
+
+    def train(self, *data_rate_and_losses: Any) -> None:
+        """One epoch."""
+        self._kernel(self.buffers, *data_rate_and_losses)
 
 
 class Engine:
@@ -113,10 +167,18 @@ class Engine:
     rule : of any step; only its rate may be another one later.
     parameters, state : in the kernels' form. They are what is taken over, now and by `load`, and given back by `store`.
     threads : that share a batch; None for as many as Numba would take where the batch is large enough.
+    tiny : whether the network shall have a kernel of its own where it can: for one sample a step, and plain SGD.
     """
 
     def __init__(
-        self, shape: Shape, batch: int, rule: Rule, parameters: Vector, state: Vector, threads: int | None = 1
+        self,
+        shape: Shape,
+        batch: int,
+        rule: Rule,
+        parameters: Vector,
+        state: Vector,
+        threads: int | None = 1,
+        tiny: bool = False,
     ) -> None:
         self._plan, packed = make_plan(shape, max(batch, _MEASURED))
         if threads is None:
@@ -127,13 +189,14 @@ class Engine:
         needs_gradient = rule.optimizer != SGD or bool(rule.clip_norm)
         b = self._buffers = _make_buffers(self._plan, packed, rule.optimizer, needs_gradient, threads)
         one_by_one = batch == 1 and not needs_gradient and not rule.weight_decay
-        self._singly = _Singly(shape) if one_by_one else None
+        plan = make_tiny_plan(shape) if tiny else None
+        self._singly = None if not one_by_one else _Singly(shape) if plan is None else _Tiny(plan)
         self._powers = np.ones(2, np.float32)
         self._measured = views(self._plan, parameters, b.parameters)
         self._kept = self._measured
         count = parameters.size
         if self._singly is not None:
-            self._kept = views(self._singly.plan, parameters, self._singly.buffers.parameters)
+            self._kept = self._singly.views(parameters)
         elif rule.optimizer == MOMENTUM:
             self._kept = self._kept + views(self._plan, state, b.first)
         elif rule.optimizer == ADAM:
@@ -149,7 +212,7 @@ class Engine:
         for buffer in (b.parameters, b.first, b.second):
             buffer[:] = 0
         if self._singly is not None:
-            self._singly.buffers.parameters[:] = 0
+            self._singly.clear()
         for plain, packed in self._kept:
             packed[...] = plain
 
@@ -173,7 +236,7 @@ class Engine:
         if self._singly is not None:
             one = self._singly.buffers
             one.poison[:] = 0
-            train_singly(self._singly.plan, one, *data, rule.learning_rate, losses)
+            self._singly.train(*data, rule.learning_rate, losses)
             return bool(np.isfinite(one.poison).all() and np.isfinite(one.parameters).all())
         b.poison[:] = 0
         b.arrived[0] = 0

@@ -10,7 +10,7 @@ from numba import njit
 
 from nnlite.kernels import jit
 
-__all__ = ["fast_kernel", "inlined", "part", "where_is"]
+__all__ = ["FORCED", "fast_kernel", "inlined", "part", "where_is"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,6 +19,8 @@ R = TypeVar("R")
 _NO_REFERENCES = {"_nrt": False}
 #: what only kernels call needs no door for Python, which takes as long to compile as itself
 _INNER = {**_NO_REFERENCES, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+#: of an `overload`: what makes no function of its own, in the end
+FORCED = {**_INNER, "forceinline": True, "fastmath": False, "error_model": "numpy"}
 #: what Python calls: kept on disk, and other threads run meanwhile
 fast_kernel = jit.compiler(Path(jit.__file__).parent, Path(__file__).parent, nogil=True, **_NO_REFERENCES)
 

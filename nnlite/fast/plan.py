@@ -13,13 +13,26 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnlite.fast.lanes import LANES
+from nnlite.fast.lanes import COUNTS, LANES
 from nnlite.kernels.step import Shape
 
-__all__ = ["Plan", "SinglePlan", "make_plan", "make_single_plan", "padded", "views"]
+__all__ = [
+    "Plan",
+    "SinglePlan",
+    "TinyPlan",
+    "make_plan",
+    "make_single_plan",
+    "make_tiny_plan",
+    "padded",
+    "tiny_views",
+    "views",
+]
 
 Vector = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
+#: floats of a network, and layers, up to which it can have a kernel of its own. 32 registers of AVX-512 hold 512, and
+#: beyond 800 there is less and less to gain; what is larger, or deeper, may take more than 4 s to compile
+_HELD, _DEEPEST = 800, 5
 
 
 class Plan(NamedTuple):
@@ -73,6 +86,37 @@ class SinglePlan(NamedTuple):
     output: int
 
 
+class TinyPlan(NamedTuple):
+    """A network that the registers hold, with one sample a step: each layer is b, the rows of W and its columns, a
+    vector each, one after the other.
+
+    Attributes
+    ----------
+    sizes : inputs, hidden..., outputs.
+    hidden, output : as in `Shape`.
+    """
+
+    sizes: tuple[int, ...]
+    hidden: int
+    output: int
+
+    @property
+    def lanes(self) -> int:
+        """Of each vector: as few as there are vectors of that the widest layer fits in."""
+        return min(count for count in COUNTS if count >= max(self.sizes[1:]))
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """How many of each layer; nobody needs those of the first."""
+        return (0, *self.sizes[2:])
+
+    @property
+    def blocks(self) -> list[int]:
+        """Where each layer begins; one more for the end."""
+        counts = [self.lanes * (1 + i + o) for i, o in zip(self.sizes, self.columns, strict=False)]
+        return list(itertools.accumulate(counts, initial=0))
+
+
 def padded(size: int) -> int:
     """Filled up to whole vectors."""
     return -(-size // LANES) * LANES
@@ -121,6 +165,26 @@ def make_single_plan(shape: Shape) -> tuple[SinglePlan, int, int]:
         shape.output,
     )
     return plan, int(blocks[-1]), int(transposed[-1])
+
+
+def make_tiny_plan(shape: Shape) -> TinyPlan | None:
+    """The plan, or None if the registers do not hold the network."""
+    plan = TinyPlan(tuple(int(size) for size in shape.sizes), int(shape.hidden), int(shape.output))
+    fits = max(plan.sizes[1:]) <= LANES and len(plan.sizes) - 1 <= _DEEPEST
+    return plan if fits and plan.blocks[-1] <= _HELD else None
+
+
+def tiny_views(plan: TinyPlan, plain: Vector, packed: Vector) -> list[tuple[Vector, Vector]]:
+    """As `views`; W comes twice, by rows and by columns."""
+    at, pairs = 0, []
+    for (i, o), columns, first in zip(itertools.pairwise(plan.sizes), plan.columns, plan.blocks, strict=False):
+        rows = packed[first : first + (1 + i + columns) * plan.lanes].reshape(-1, plan.lanes)
+        w = plain[at : at + i * o].reshape(i, o)
+        pairs += [(w, rows[1 : 1 + i, :o]), (plain[at + i * o : at + i * o + o], rows[0, :o])]
+        if columns:
+            pairs.append((w, rows[1 + i :, :i].T))
+        at += i * o + o
+    return pairs
 
 
 def views(plan: Plan | SinglePlan, plain: Vector, packed: Vector) -> list[tuple[Vector, Vector]]:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from nnlite import Network, fast, train
 from nnlite.errors import DivergedError, UsageError
-from nnlite.fast.engine import Engine
+from nnlite.fast.engine import Engine, fits_registers
 from nnlite.kernels.step import (
     Rule,
     Shape,
@@ -78,10 +78,10 @@ class Training:
                 return parameters, state, losses, False
         return parameters, state, losses, True
 
-    def fast(self, epochs: int, threads: int) -> tuple[Floats, Floats, list[Floats], bool]:
+    def fast(self, epochs: int, threads: int, tiny: bool = False) -> tuple[Floats, Floats, list[Floats], bool]:
         """The same, by the fast kernels."""
         parameters, state, losses = self.parameters.copy(), self.state(), []
-        engine = Engine(self.shape, self.batch, self.rule, parameters, state, threads)
+        engine = Engine(self.shape, self.batch, self.rule, parameters, state, threads, tiny)
         for _ in range(epochs):
             losses.append(np.empty(self.order.size, np.float32))
             if not engine.train(*self.data, losses[-1]):
@@ -161,6 +161,68 @@ def test_long_samples(batch: int, outputs: int) -> None:
         assert same_bits(got[0], parameters)
 
 
+#: with every hidden activation before every output, each number of lanes, of layers, and of outputs up to 8
+TINY = [
+    ((4, 8, 3), "relu", "softmax"),
+    ((1, 1), "relu", "softmax"),
+    ((16, 16, 16), "leaky_relu", "softmax"),
+    ((5, 9, 2, 4), "sigmoid", "softmax"),
+    ((2, 3, 7, 3, 6), "tanh", "softmax"),
+    ((70, 7, 5), "relu", "sigmoid"),
+    ((3, 2, 16), "leaky_relu", "sigmoid"),
+    ((8, 8, 8), "sigmoid", "sigmoid"),
+    ((1, 11, 1), "tanh", "sigmoid"),
+    ((2, 1, 13, 2), "relu", "linear"),
+    ((6, 4, 4, 7), "leaky_relu", "linear"),
+    ((13, 10, 12), "sigmoid", "linear"),
+    ((4, 1), "tanh", "linear"),
+]
+
+
+@pytest.mark.parametrize(("sizes", "hidden", "output"), TINY)
+@given(data=st.data())
+def test_a_kernel_of_a_network_s_own(data: st.DataObject, sizes: tuple[int, ...], hidden: str, output: str) -> None:
+    """Each is compiled once, and trains from all kinds of parameters and samples."""
+    softmax, rows = output == "softmax", data.draw(st.integers(1, 70))
+    generator = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    scales = st.sampled_from([0.0, 1e-38, 1.0, 1.0, 1.0, 30.0, 1e30])
+    layers = [generator.normal(0, 1.4 / np.sqrt(i), i * o + o) for i, o in itertools.pairwise(sizes)]
+    X = (generator.uniform(-1, 1, (rows, sizes[0])) * data.draw(scales)).astype(np.float32)
+    X[generator.uniform(size=X.shape) < 0.2] = data.draw(st.sampled_from([0.0, -0.0]))
+    training = Training(
+        Shape(np.array(sizes), int(HiddenActivation[hidden.upper()]), int(OutputFunction[output.upper()])),
+        (np.concatenate(layers) * data.draw(scales)).astype(np.float32) + np.float32(0),
+        X,
+        generator.integers(sizes[-1], size=rows if softmax else 0),
+        generator.uniform(0, 1, (1 if softmax else rows, sizes[-1])).astype(np.float32),
+        generator.uniform(0, 2, rows if data.draw(st.booleans()) else 0).astype(np.float32),
+        generator.permutation(rows)[: data.draw(st.integers(1, rows))],
+        check_recipe(1, 1, data.draw(st.sampled_from([0.05, 0.001, 1e5])), "sgd").rule(0),
+        1,
+    )
+    parameters, _, losses, finite = training.plain(3)
+    got = training.fast(3, 1, tiny=True)
+    assert got[3] == finite
+    assert all(same_bits(a, b) for a, b in zip(got[2][: len(losses) if finite else -1], losses, strict=False))
+    if finite:
+        assert same_bits(got[0], parameters)
+        assert not np.any(np.signbit(got[0]) & (got[0] == 0))
+
+
+def test_the_registers_hold_what_is_tiny() -> None:
+    def fits(*sizes: int) -> bool:
+        return fits_registers(Shape(np.array(sizes), int(HiddenActivation.RELU), int(OutputFunction.SOFTMAX)))
+
+    assert all(fits(*sizes) for sizes, _, _ in TINY)
+    assert not fits(4, 17, 3)
+    assert not fits(4, 8, 17)
+    assert not fits(16, 16, 16, 16)
+    assert fits(2, 2, 2, 2, 2, 2)
+    assert not fits(2, 2, 2, 2, 2, 2, 2)
+    assert fits(80, 8, 2)
+    assert not fits(120, 8, 2)
+
+
 @given(training=trainings())
 def test_measuring(training: Training) -> None:
     shape, rows = training.shape, training.X.shape[0]
@@ -212,9 +274,9 @@ def test_what_is_not_finite_is_found(batch: int, output: OutputFunction, optimiz
     assert not training.fast(1, 2)[3]
 
 
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(("batch", "tiny"), [(1, False), (1, True), (3, False)])
 @pytest.mark.parametrize("output", [OutputFunction.SOFTMAX, OutputFunction.SIGMOID])
-def test_a_logit_alone_that_is_not_finite_is_found(batch: int, output: OutputFunction) -> None:
+def test_a_logit_alone_that_is_not_finite_is_found(batch: int, tiny: bool, output: OutputFunction) -> None:
     """Its dA is 0, so that no parameter tells of it."""
     X = np.array([[1], [1], [2], [1], [1]], np.float32)
     training = Training(
@@ -231,9 +293,9 @@ def test_a_logit_alone_that_is_not_finite_is_found(batch: int, output: OutputFun
     parameters, _, _, finite = training.plain(1)
     assert not finite
     assert np.isfinite(parameters).all()
-    assert not training.fast(1, 1)[3]
+    assert not training.fast(1, 1, tiny)[3]
     X[2] = 1
-    assert training.fast(1, 1)[3]
+    assert training.fast(1, 1, tiny)[3]
 
 
 def test_what_is_not_finite_is_found_behind_a_silent_unit() -> None:
@@ -274,12 +336,13 @@ def test_features_that_are_not_finite_are_found_by_silent_units() -> None:
     assert not training.fast(1, 1)[3]
 
 
-@pytest.mark.parametrize("batch", [1, 5])
-def test_an_engine_forgets_what_was_not_finite(batch: int) -> None:
+@pytest.mark.parametrize(("batch", "tiny"), [(1, False), (1, True), (5, False)])
+def test_an_engine_forgets_what_was_not_finite(batch: int, tiny: bool) -> None:
     """After measuring, and after an epoch that failed, the next epochs are those of a new engine."""
-    shape = Shape(np.array([5, 17, 3]), int(HiddenActivation.RELU), int(OutputFunction.SOFTMAX))
+    sizes = (5, 16 if tiny else 17, 3)
+    shape = Shape(np.array(sizes), int(HiddenActivation.RELU), int(OutputFunction.SOFTMAX))
     generator = np.random.default_rng(5)
-    parameters = generator.normal(size=parameter_count((5, 17, 3))).astype(np.float32)
+    parameters = generator.normal(size=parameter_count(sizes)).astype(np.float32)
     X, y = generator.uniform(size=(11, 5)).astype(np.float32), generator.integers(3, size=11)
     nothing, targets, losses = np.empty(0, np.float32), np.zeros((1, 3), np.float32), np.empty(11, np.float32)
     rule = check_recipe(1, batch, 0.1, "sgd").rule(0)
@@ -288,10 +351,10 @@ def test_an_engine_forgets_what_was_not_finite(batch: int) -> None:
         return engine.train(samples, y, targets, nothing, np.arange(11), rule, losses)
 
     wanted = parameters.copy()
-    fresh = Engine(shape, batch, rule, wanted, nothing)
+    fresh = Engine(shape, batch, rule, wanted, nothing, 1, tiny)
     assert trained(fresh, X)
     fresh.store()
-    engine = Engine(shape, batch, rule, parameters, nothing)
+    engine = Engine(shape, batch, rule, parameters, nothing, 1, tiny)
     assert engine.measure(np.full((11, 5), 3e38, np.float32), y, targets, nothing) is None
     assert not trained(engine, np.full((11, 5), 3e38, np.float32))
     engine.load()
@@ -359,9 +422,43 @@ def test_a_number_of_threads_that_cannot_be(threads: Any) -> None:
 
 def test_what_pays_goes_by_the_work() -> None:
     """The fast kernels are loaded here: the engine is imported, and other tests may have called it."""
-    assert not fast.pays(fast._PAYS_FROM["loaded"] - 1, True, True)
-    assert fast.pays(fast._PAYS_FROM["nowhere"], True, True)
+    shape = Shape(np.array([50, 60, 2]), int(HiddenActivation.RELU), int(OutputFunction.SOFTMAX))
+    assert fast.choose(fast._PAYS_FROM["loaded"] - 1, shape, True, True) is None
+    choice = fast.choose(fast._PAYS_FROM["nowhere"], shape, True, True)
+    assert choice is not None
+    assert not choice.tiny
     assert list(fast._PAYS_FROM.values()) == sorted(fast._PAYS_FROM.values())
+
+
+def test_a_kernel_of_a_network_s_own_pays_sooner_once_it_is_there(tmp_path: Path) -> None:
+    """A process that trains long compiles it, and says so; then, and in the next process, less work is enough."""
+    program = """
+import numpy as np
+from nnlite import Network, fast, train
+import nnlite.fast.engine
+shape = Network([3, 5, 2], "leaky_relu").kernel_shape()
+def told():
+    return [fast.choose(work, shape, True, False) for work in (fast._PAYS_FROM["loaded"], fast._PAYS_FROM["on disk"])]
+print(told(), *(fast.choose(fast._OWN_PAYS_FROM, shape, one_by_one, False) for one_by_one in (False, True)))
+fast._OWN_PAYS_FROM = 0
+net, X = Network([3, 5, 2], "leaky_relu"), np.random.default_rng(0).normal(size=(4000, 3))
+train(net, X, np.arange(4000) % 2, epochs=800, accuracy=False, progress=lambda *_: None)
+print(told())
+"""
+
+    def said() -> tuple[list[str], str]:
+        command, environment = [sys.executable, "-c", program], os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        return done.stdout.splitlines(), done.stderr
+
+    out, err = said()
+    other, loaded = "Choice(tiny=False, where='nowhere')", "Choice(tiny=True, where='loaded')"
+    assert out == [f"[None, None] {other} Choice(tiny=True, where='nowhere')", f"[{loaded}, {loaded}]"]
+    assert err.count("compiling the fast kernels") == 1
+    out, err = said()
+    on_disk = "Choice(tiny=True, where='on disk')"
+    assert out == [f"[None, {on_disk}] {other} {on_disk}", f"[{loaded}, {loaded}]"]
+    assert err == ""
 
 
 def test_the_first_use_on_a_computer_says_so(tmp_path: Path) -> None:

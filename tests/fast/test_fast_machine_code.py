@@ -10,10 +10,25 @@ import pytest
 
 from nnlite import Network, fast, train
 from nnlite.fast.batches import measure_rows, train_batches
+from nnlite.fast.engine import Engine
+from nnlite.fast.plan import TinyPlan
 from nnlite.fast.single import train_singly
+from nnlite.fast.tiny import tiny_kernel
+from nnlite.kernels.activation import LEAKY_RELU, RELU, SIGMOID, TANH
+from nnlite.kernels.step import LINEAR, SIGMOID_OUTPUT, SOFTMAX, Shape, parameter_count
+from nnlite.recipe import check_recipe
 from tests.kernels.test_machine_code import ABROAD, CONVERSION, DOUBLE, FUSED, SIZES, _abroad, _bodies, _compiled
 
-KERNELS = {"train_singly": train_singly, "train_batches": train_batches, "measure_rows": measure_rows}
+#: between them every activation, every output, and vectors of 8 and of 16
+TINY = [
+    TinyPlan((2, 3, 2), RELU, SOFTMAX),
+    TinyPlan((2, 9, 2, 2), SIGMOID, SIGMOID_OUTPUT),
+    TinyPlan((2, 3, 2), LEAKY_RELU, LINEAR),
+    TinyPlan((2, 3, 2), TANH, LINEAR),
+]
+KERNELS = {"train_singly": train_singly, "train_batches": train_batches, "measure_rows": measure_rows} | {
+    tiny_kernel(plan).py_func.__name__: tiny_kernel(plan) for plan in TINY
+}
 #: packed forms of what FUSED and CONVERSION find
 PACKED = re.compile(r"\bv?cvtp[sd]2p[sd]\b|\bfcvt[ln]2?\b")
 
@@ -27,12 +42,17 @@ def _called() -> None:
         for batch_size in (1, 2):
             train(Network([2, 3, 2], output="linear"), X, X, epochs=1, batch_size=batch_size, progress=False)
             train(Network([2, 3, 2]), X, [0, 1], epochs=1, batch_size=batch_size, progress=False)
+    rule, nothing = check_recipe(1, 1, 0.1, "sgd").rule(0), np.empty(0, np.float32)
+    for plan in TINY:
+        shape = Shape(np.array(plan.sizes), plan.hidden, plan.output)
+        engine = Engine(shape, 1, rule, np.zeros(parameter_count(shape), np.float32), nothing, tiny=True)
+        engine.train(X, np.array([0, 1]), X, nothing, np.arange(2), rule, np.empty(2, np.float32))
 
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_fast_kernels_are_strict_binary32(name: str) -> None:
     compiled: Any = KERNELS[name]
-    assert len(compiled.signatures) == 1, "one form serves every network"
+    assert len(compiled.signatures) == 1, "one form serves every training"
     assert compiled.targetoptions["fastmath"] is False
     signature = compiled.signatures[0]
     again = _compiled(compiled, signature)
