@@ -26,11 +26,16 @@ def ways(task: Task) -> list[str]:
 
 
 @cache
-def _load_kernels(batch_size: int) -> None:
-    """Train so much that whatever is compiled only for long work is there, for samples one by one or in batches."""
-    sizes, samples, epochs = [512, 512, 8], 4096, 3
-    X, y = np.zeros((samples, sizes[0]), np.float32), np.arange(samples) % sizes[-1]
-    train(Network(sizes), X, y, epochs, batch_size, progress=False, standardize=False)
+def _load_kernels(sizes: tuple[int, ...], output: str, batch_size: int) -> None:
+    """Train a network so long that whatever is compiled only for long work is there, for samples one by one or in
+    batches. It does not get better, so that patience ends that after two epochs.
+    """
+    net, X = Network(sizes, "relu", output), np.zeros((2, sizes[0]), np.float32)
+    y = np.zeros(2, np.int64) if output == "softmax" else np.zeros((2, sizes[-1]), np.float32)
+    if output == "softmax":
+        net.labels = tuple(range(sizes[-1]))
+    epochs, rate = 10**10, 1e-30
+    train(net, X, y, epochs, batch_size, rate, validation=(X, y), patience=1, progress=False, standardize=False)
 
 
 class Ours:
@@ -46,7 +51,7 @@ class Ours:
 
     def prepare(self, rows: int) -> None:
         """See `Trainer`."""
-        _load_kernels(min(self._task.batch_size, 2))
+        _load_kernels(self._task.sizes, self._task.output, min(self._task.batch_size, 2))
         self._rows = rows
         self.reset()
         self.train(1)
