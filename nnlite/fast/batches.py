@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnlite.fast.jit import fast_kernel, inlined
+from nnlite.fast.jit import fast_kernel, inlined, part
 from nnlite.fast.lanes import LANES, ahead, fetch_block, pointer
 from nnlite.fast.layers import backward, filled, forward, gradient, poison_of_rows, scale_rows, transpose_rows
 from nnlite.fast.optimizers import adam_row, decay_row, gradient_norm_square, momentum_row
@@ -92,7 +92,7 @@ def _fetch(
         transpose_rows(ahead(rows, whole), width, ahead(columns, whole * stride), stride, lanes, LANES)
 
 
-@inlined
+@part
 def _logits(
     plan: Plan,
     b: Buffers,

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.fast.activation import leaky_relu, leaky_relu_back, relu, relu_back, sigmoid_back, tanh_back
 from nnlite.fast.elementary import sigmoid_lanes, tanh_lanes
 from nnlite.fast.first import first_sums
 from nnlite.fast.jit import inlined, part
-from nnlite.fast.lanes import LANES, ahead, load, pointer, select, splat, store, transpose
+from nnlite.fast.lanes import LANES, ahead, load, pointer, splat, store, transpose
 from nnlite.fast.plan import Plan
 from nnlite.fast.sums import ADJACENT, SAME, STORE, sums_of_products, sums_of_some_products
-from nnlite.kernels.activation import _LEAK, LEAKY_RELU, RELU, SIGMOID, TANH
+from nnlite.kernels.activation import LEAKY_RELU, RELU, SIGMOID, TANH
 
 __all__ = [
     "activate_rows",
@@ -41,16 +42,14 @@ def filled(count: int) -> int:
     return (count + LANES - 1) // LANES * LANES
 
 
-@inlined
+@part
 def activate_rows(a: Any, stride: int, rows: int, width: int, activation: int) -> None:
     """eq. 20 and the other activations, in place, as `kernels.activation.activate`; rows are `stride` apart."""
-    zero = splat(_ZERO)
     for r in range(rows):
         row = ahead(a, r * stride)
         if activation == LEAKY_RELU:
             for j in range(0, width, LANES):
-                x = load(row, j)
-                store(select(x <= zero, x * splat(_LEAK) + zero, x), row, j)
+                store(leaky_relu(load(row, j)), row, j)
         elif activation == SIGMOID:
             for j in range(0, width, LANES):
                 store(sigmoid_lanes(load(row, j)), row, j)
@@ -59,27 +58,26 @@ def activate_rows(a: Any, stride: int, rows: int, width: int, activation: int) -
                 store(tanh_lanes(load(row, j)), row, j)
         else:
             for j in range(0, width, LANES):
-                x = load(row, j)
-                store(select(x <= zero, zero, x), row, j)
+                store(relu(load(row, j)), row, j)
 
 
-@inlined
+@part
 def slope_rows(dX: Any, x: Any, stride: int, rows: int, width: int, activation: int) -> None:
     """dX_i = dX_i * slope_i (eq. 21) in place, and +0 where the slope is 0, as in `kernels.dense.dense_backward`."""
-    zero, one = splat(_ZERO), splat(_ONE)
     for r in range(rows):
         row, values = ahead(dX, r * stride), ahead(x, r * stride)
         if activation == LEAKY_RELU:
             for i in range(0, width, LANES):
-                store(load(row, i) * select(load(values, i) > zero, one, splat(_LEAK)), row, i)
-        elif activation in (SIGMOID, TANH):
+                store(leaky_relu_back(load(row, i), load(values, i)), row, i)
+        elif activation == SIGMOID:
             for i in range(0, width, LANES):
-                value = load(values, i)
-                slope = value * (one - value) if activation == SIGMOID else one - value * value
-                store(select(slope == zero, zero, load(row, i) * slope), row, i)
+                store(sigmoid_back(load(row, i), load(values, i)), row, i)
+        elif activation == TANH:
+            for i in range(0, width, LANES):
+                store(tanh_back(load(row, i), load(values, i)), row, i)
         else:
             for i in range(0, width, LANES):
-                store(select(load(values, i) > zero, load(row, i), zero), row, i)
+                store(relu_back(load(row, i), load(values, i)), row, i)
 
 
 @part

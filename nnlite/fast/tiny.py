@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import overload
 
+from nnlite.fast.activation import leaky_relu, leaky_relu_back, relu, relu_back, sigmoid_back, tanh_back
 from nnlite.fast.elementary import exp_lanes, log_lanes, sigmoid_lanes, tanh_lanes
-from nnlite.fast.jit import FORCED, fast_kernel, inlined
+from nnlite.fast.jit import FORCED, fast_kernel
 from nnlite.fast.lanes import LANES, lane, lanes_at, largest_of, numbers_like, pointer, select, store, sum_of
 from nnlite.fast.plan import TinyPlan
 from nnlite.fast.registers import (
@@ -26,7 +27,7 @@ from nnlite.fast.registers import (
     zeros_for,
 )
 from nnlite.fast.single import finish
-from nnlite.kernels.activation import _LEAK, LEAKY_RELU, RELU, SIGMOID, TANH
+from nnlite.kernels.activation import LEAKY_RELU, RELU, SIGMOID, TANH
 from nnlite.kernels.step import LINEAR, SIGMOID_OUTPUT, SOFTMAX
 
 __all__ = ["TinyBuffers", "tiny_kernel"]
@@ -48,43 +49,11 @@ class TinyBuffers(NamedTuple):
     poison: Vector
 
 
-@inlined
-def _relu(x: Any) -> Any:
-    return select(x <= _ZERO, _ZERO, x)
-
-
-@inlined
-def _relu_back(dX: Any, x: Any) -> Any:
-    return select(x > _ZERO, dX, _ZERO)
-
-
-@inlined
-def _leaky_relu(x: Any) -> Any:
-    return select(x <= _ZERO, x * _LEAK + _ZERO, x)
-
-
-@inlined
-def _leaky_relu_back(dX: Any, x: Any) -> Any:
-    return dX * select(x > _ZERO, _ONE, _LEAK)
-
-
-@inlined
-def _sigmoid_back(dX: Any, x: Any) -> Any:
-    slope = x * (_ONE - x)
-    return select(slope == _ZERO, _ZERO, dX * slope)
-
-
-@inlined
-def _tanh_back(dX: Any, x: Any) -> Any:
-    slope = _ONE - x * x
-    return select(slope == _ZERO, _ZERO, dX * slope)
-
-
 _HIDDEN = {
-    RELU: (_relu, _relu_back),
-    LEAKY_RELU: (_leaky_relu, _leaky_relu_back),
-    SIGMOID: (sigmoid_lanes, _sigmoid_back),
-    TANH: (tanh_lanes, _tanh_back),
+    RELU: (relu, relu_back),
+    LEAKY_RELU: (leaky_relu, leaky_relu_back),
+    SIGMOID: (sigmoid_lanes, sigmoid_back),
+    TANH: (tanh_lanes, tanh_back),
 }
 
 
