@@ -140,8 +140,9 @@ def train(
     patience : stop after so many epochs without a lower validation loss; the best epoch's parameters are kept.
     accuracy : False spares measuring it on the training samples after each epoch, which takes a look at all of them.
         Validation data are measured all the same.
-    threads : how many share a batch; None for as many as there are processors (and NUMBA_NUM_THREADS allows) where
-        batches are large enough for that to be faster. The bits are the same for any number.
+    threads : how many share each layer, of which one takes 16 units or more; None for as many as there are processors
+        (and NUMBA_NUM_THREADS allows) where batches are large enough for that to be faster. The bits are the same for
+        any number.
     profile : of the board that the network is for: what could never be flashed there is not trained.
 
     Raises
@@ -262,14 +263,14 @@ class _Run:
 
         batch, rule = self._records.shape[0], self._how.rule(0)
         one_by_one = batch == 1 and self._how.is_plain_sgd
-        work = self.trained.size * self.losses.size * self._how.epochs
-        choice = fast.choose(work, self._shape, one_by_one, measures)
+        samples = self.losses.size * self._how.epochs
+        choice = fast.choose(self.trained.size * samples, samples, self._shape, one_by_one, measures)
         if choice is None:
             return
         from nnlite.fast.engine import Engine
 
         if choice.where == "nowhere":
-            whom = "networks of these sizes" if choice.tiny else "later, whatever the network"
+            whom = "networks like this one" if choice.tiny else "later, whatever the network"
             note(f"compiling the fast kernels; this computer keeps them for {whom}")
         self._engine = Engine(self._shape, batch, rule, self.trained, self._state, self._threads, choice.tiny)
 

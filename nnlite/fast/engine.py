@@ -244,7 +244,7 @@ class Engine:
         def work(thread: int, powers: Vector) -> None:
             train_batches(self._plan, b, self._batch, *data, rule, powers, losses, thread, self._threads)
 
-        others = [Thread(target=work, args=(n, self._powers.copy())) for n in range(1, self._threads)]
+        others = [Thread(target=work, args=(n, self._powers.copy()), daemon=True) for n in range(1, self._threads)]
         for other in others:
             other.start()
         work(0, self._powers)

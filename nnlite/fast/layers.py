@@ -31,7 +31,6 @@ __all__ = [
     "transpose_rows",
 ]
 
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 #: floats of a row of W from which on it pays to look for units that are silent
 _SPARSE_FROM = 4 * LANES
 

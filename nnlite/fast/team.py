@@ -19,7 +19,7 @@ __all__ = ["meet", "share"]
 
 _INT64 = ir.IntType(64)
 #: looks at who has arrived, some microseconds, before others may have the processor: they may be who is waited for
-_PATIENCE = 10_000
+_PATIENCE = 1000
 
 
 @intrinsic  # type: ignore[untyped-decorator]

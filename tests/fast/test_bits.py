@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from nnlite import Network, fast, train
 from nnlite.errors import DivergedError, UsageError
 from nnlite.fast.engine import Engine, fits_registers
+from nnlite.fast.plan import make_tiny_plan
+from nnlite.fast.tiny import tiny_kernel
 from nnlite.kernels.step import (
     Rule,
     Shape,
@@ -406,6 +408,25 @@ def test_train_gives_the_same_either_way(data: st.DataObject) -> None:
     assert mine.training_record == plain.training_record
 
 
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "linear"])
+def test_train_gives_the_same_with_a_kernel_of_the_network_s_own(output: str) -> None:
+    net, generator = Network([3, 6, 2], "tanh", output), np.random.default_rng(4)
+    X, y = generator.normal(size=(40, 3)), generator.uniform(size=(40, 2))
+    arguments: dict[str, Any] = {"epochs": 3, "schedule": "cosine", "sample_weight": generator.uniform(size=40)}
+    truth = y.argmax(1) if output == "softmax" else y
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast, "_PAYS_FROM", dict.fromkeys(fast._PAYS_FROM, np.inf))
+        plain, history = _trained(net, X, truth, arguments)
+        patch.setattr(fast, "_PAYS_FROM", dict.fromkeys(fast._PAYS_FROM, 0))
+        patch.setattr(fast, "_OWN_PAYS_FROM", 0)
+        mine, told = _trained(net, X, truth, arguments)
+    plan = make_tiny_plan(net.kernel_shape())
+    assert plan is not None
+    assert tiny_kernel(plan).signatures
+    assert told == history
+    assert same_bits(mine.parameters, plain.parameters)
+
+
 def test_accuracy_is_measured_unless_it_is_not_asked_for() -> None:
     X, y = np.eye(4), np.arange(4)
     arguments: dict[str, Any] = {"epochs": 2, "progress": False}
@@ -423,8 +444,8 @@ def test_a_number_of_threads_that_cannot_be(threads: Any) -> None:
 def test_what_pays_goes_by_the_work() -> None:
     """The fast kernels are loaded here: the engine is imported, and other tests may have called it."""
     shape = Shape(np.array([50, 60, 2]), int(HiddenActivation.RELU), int(OutputFunction.SOFTMAX))
-    assert fast.choose(fast._PAYS_FROM["loaded"] - 1, shape, True, True) is None
-    choice = fast.choose(fast._PAYS_FROM["nowhere"], shape, True, True)
+    assert fast.choose(fast._PAYS_FROM["loaded"] - 1, 1, shape, True, True) is None
+    choice = fast.choose(fast._PAYS_FROM["nowhere"], 1, shape, True, True)
     assert choice is not None
     assert not choice.tiny
     assert list(fast._PAYS_FROM.values()) == sorted(fast._PAYS_FROM.values())
@@ -438,9 +459,10 @@ from nnlite import Network, fast, train
 import nnlite.fast.engine
 shape = Network([3, 5, 2], "leaky_relu").kernel_shape()
 def told():
-    return [fast.choose(work, shape, True, False) for work in (fast._PAYS_FROM["loaded"], fast._PAYS_FROM["on disk"])]
-print(told(), *(fast.choose(fast._OWN_PAYS_FROM, shape, one_by_one, False) for one_by_one in (False, True)))
-fast._OWN_PAYS_FROM = 0
+    return [fast.choose(fast._PAYS_FROM[where], 1, shape, True, False) for where in ("loaded", "on disk")]
+long = fast._PAYS_FROM["nowhere"], fast._OWN_PAYS_FROM, shape
+print(told(), *(fast.choose(*long, one_by_one, False) for one_by_one in (False, True)))
+fast._OWN_PAYS_FROM = fast._PAYS_FROM["nowhere"] = 0
 net, X = Network([3, 5, 2], "leaky_relu"), np.random.default_rng(0).normal(size=(4000, 3))
 train(net, X, np.arange(4000) % 2, epochs=800, accuracy=False, progress=lambda *_: None)
 print(told())
