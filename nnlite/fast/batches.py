@@ -11,10 +11,10 @@ from nnlite.fast.jit import fast_kernel, inlined, part
 from nnlite.fast.lanes import LANES, ahead, fetch_block, pointer
 from nnlite.fast.layers import backward, filled, forward, gradient, poison_of_rows, scale_rows, transpose_rows
 from nnlite.fast.optimizers import adam_row, decay_row, gradient_norm_square, momentum_row
-from nnlite.fast.outputs import hits_of_16, losses_of_16
+from nnlite.fast.outputs import add_losses, errors, finish_losses, hits_of_16, softmax_of_16
 from nnlite.fast.plan import Plan
 from nnlite.fast.sums import STORE, SUBTRACT
-from nnlite.fast.team import meet, share
+from nnlite.fast.team import finish, follow, meet, share, wait_for_last
 from nnlite.kernels.sqrt import sqrt_f32
 from nnlite.kernels.step import ADAM, MOMENTUM, SGD, SOFTMAX, Rule
 
@@ -38,14 +38,16 @@ class Buffers(NamedTuple):
     parameters : as `Plan` lays them out.
     gradient : of each parameter; empty where SGD needs none.
     first, second : what the optimiser keeps of each parameter: the velocity, or mean and square.
-    columns, rows : of every layer, the inputs too, what its units gave: by unit, and by sample.
+    columns, rows : of every layer, the inputs too, what its units gave: by unit, and by sample. Each thread has inputs
+        of its own, see `Plan`.
     slopes : dA, laid out as `columns`.
     goals, goal_rows : the targets, laid out as the outputs are in `columns` and `rows`.
-    labels, weights, losses, hits : of each sample.
+    labels, losses, hits : of each sample.
+    weights : of each sample, for each thread.
     poison : 16 of each thread.
     zero : a 0.
     starts : (threads * 2 * samples,) int64, where each sample begins, and each of the next batch.
-    arrived : (1,) int64, how often threads have come to where they meet.
+    progress : (threads * APART,) int64, how many parts each thread has finished, see `team`.
     """
 
     parameters: Vector
@@ -64,12 +66,12 @@ class Buffers(NamedTuple):
     poison: Vector
     zero: Vector
     starts: Indices
-    arrived: Indices
+    progress: Indices
 
 
 @inlined
 def _fetch(
-    source: Matrix,
+    source: Any,
     size: int,
     starts: Any,
     lanes: int,
@@ -78,17 +80,17 @@ def _fetch(
     columns: Any,
     stride: int,
 ) -> None:
-    """Rows of a matrix of so many columns that begin at starts[0] and so on: to rows, and turned around to columns."""
-    given, whole = pointer(source, 0), size // LANES * LANES
+    """So many floats from source[starts[0]] on, and so on: to rows, and turned around to columns."""
+    whole = size // LANES * LANES
     for k in range(0, lanes, LANES):
         for i in range(0, whole, LANES):
             fetch_block(
-                given, ahead(starts, k), i, ahead(rows, k * width + i), width, ahead(columns, i * stride + k), stride
+                source, ahead(starts, k), i, ahead(rows, k * width + i), width, ahead(columns, i * stride + k), stride
             )
     if whole < size:
         for k in range(lanes):
             for i in range(whole, size):
-                rows[k * width + i] = given[starts[k] + i]
+                rows[k * width + i] = source[starts[k] + i]
         transpose_rows(ahead(rows, whole), width, ahead(columns, whole * stride), stride, lanes, LANES)
 
 
@@ -109,55 +111,77 @@ def _logits(
     last, stride, size, lanes = plan.sizes.size - 1, plan.samples, plan.sizes[0], filled(samples)
     rows, columns, poison = pointer(b.rows, 0), pointer(b.columns, 0), pointer(b.poison, thread * LANES)
     starts, coming = pointer(b.starts, 2 * thread * stride), pointer(b.starts, (2 * thread + 1) * stride)
+    inputs, count = plan.units[0] * stride, 0
     low, high = share(samples, LANES, thread, threads)
-    own, count = filled(high - low), 0
-    for k in range(own):
+    for k in range(lanes):
         # the last one once more for each lane that fills up
-        row = order[at + min(low + k, high - 1)]
+        row = order[at + min(k, samples - 1)]
         starts[k] = row * size
-        if plan.output == SOFTMAX:
-            b.labels[low + k] = np.float32(labels[row])
-    _fetch(X, size, starts, own, ahead(rows, low * plan.width[0]), plan.width[0], ahead(columns, low), stride)
+        if plan.output == SOFTMAX and low <= k < high:
+            b.labels[k] = np.float32(labels[row])
+    _fetch(pointer(X, 0), size, starts, lanes, ahead(rows, inputs), plan.width[0], ahead(columns, inputs), stride)
     if plan.output != SOFTMAX:
-        width, goals = plan.width[last], pointer(b.goal_rows, low * plan.width[last])
-        for k in range(own):
-            starts[k] = order[at + min(low + k, high - 1)] * plan.sizes[last]
-        _fetch(targets, plan.sizes[last], starts, own, goals, width, pointer(b.goals, low), stride)
-        poison_of_rows(poison, goals, width, own, width)
+        first, end = share(plan.sizes[last], LANES, thread, threads)
+        width, goals = plan.width[last], pointer(b.goal_rows, first)
+        for k in range(lanes):
+            starts[k] = order[at + min(k, samples - 1)] * plan.sizes[last]
+        _fetch(
+            pointer(targets, first), end - first, starts, lanes, goals, width, pointer(b.goals, first * stride), stride
+        )
+        poison_of_rows(poison, goals, width, lanes, filled(end - first))
     if size >= _LONG_SAMPLE and lanes * size <= _SHORT_BATCH:
-        for k in range(at + samples + low, min(at + samples + high, order.size)):
+        for k in range(at + samples, min(at + 2 * samples, order.size)):
             coming[count] = order[k] * size
             count += 1
-    meet(b.arrived, threads)
     for n in range(1, last + 1):
+        if n > 1:
+            meet(b.progress, thread, threads)
         first, end = share(plan.sizes[n], LANES, thread, threads)
         forward(plan, n, b.parameters, rows, columns, poison, first, end, lanes, pointer(X, 0), coming, count)
-        meet(b.arrived, threads)
 
 
 @inlined
-def _losses(plan: Plan, b: Buffers, low: int, lanes: int) -> None:
-    """Loss and dA of the outputs of samples from low on, 16 at a time."""
-    last, stride = plan.sizes.size - 1, plan.samples
-    outputs, first = plan.sizes[last], plan.units[last] * plan.samples
-    for k in range(low, low + lanes, LANES):
-        losses_of_16(
-            plan.output,
-            outputs,
-            pointer(b.columns, first + k),
-            stride,
-            pointer(b.goals, k),
-            pointer(b.labels, k),
-            pointer(b.weights, k),
-            pointer(b.losses, k),
-            pointer(b.slopes, first + k),
-        )
+def _losses(
+    plan: Plan, b: Buffers, at: int, samples: int, losses: Vector, trains: bool, thread: int, threads: int
+) -> None:
+    """Losses of a batch, from losses[at] on, and with `trains` dA of its outputs.
+
+    Softmax needs all outputs of a sample, so threads share the samples. Otherwise each goes on with its own outputs.
+    """
+    last, stride, lanes = plan.sizes.size - 1, plan.samples, filled(samples)
+    outputs, begin, weights = plan.sizes[last], plan.units[last] * stride, pointer(b.weights, thread * stride)
+    low, high = share(samples, LANES, thread, threads)
+    if plan.output == SOFTMAX:
+        meet(b.progress, thread, threads)
+        for k in range(low, high, LANES):
+            logits, dA, own = pointer(b.columns, begin + k), pointer(b.slopes, begin + k), ahead(weights, k)
+            softmax_of_16(outputs, logits, stride, pointer(b.labels, k), own, pointer(b.losses, k), dA)
+        meet(b.progress, thread, threads)
+    else:
+        first, end = share(outputs, LANES, thread, threads)
+        here = begin + first * stride
+        logits, goals, dA = pointer(b.columns, here), pointer(b.goals, first * stride), pointer(b.slopes, here)
+        if trains:
+            errors(plan.output, logits, goals, weights, dA, stride, end - first, lanes)
+        follow(b.progress, thread)
+        if thread == 0:
+            for k in range(lanes):
+                b.losses[k] = _ZERO
+        add_losses(plan.output, logits, goals, stride, end - first, lanes, pointer(b.losses, 0))
+        if thread == threads - 1:
+            finish_losses(plan.output, weights, pointer(b.losses, 0), lanes)
+            low, high = 0, samples
+        else:
+            high = low
+        finish(b.progress, thread)
+    for k in range(low, high):
+        losses[at + k] = b.losses[k]
 
 
 @inlined
-def _gradient(plan: Plan, b: Buffers, n: int, first: int, end: int, samples: int, out: Any, subtract: bool) -> None:
+def _gradient(plan: Plan, b: Buffers, n: int, first: int, end: int, samples: int, out: Any, use: int) -> None:
     rows, slopes = pointer(b.rows, 0), pointer(b.slopes, 0)
-    gradient(plan, n, pointer(b.zero, 0), rows, slopes, first, end, samples, out, subtract)
+    gradient(plan, n, pointer(b.zero, 0), rows, slopes, first, end, samples, out, use)
 
 
 @inlined
@@ -213,42 +237,41 @@ def train_batches(
     """
     last, stride = plan.sizes.size - 1, plan.samples
     clips = rule.clip_norm > _ZERO
-    slopes, zero, columns = pointer(b.slopes, 0), pointer(b.zero, 0), pointer(b.columns, 0)
+    slopes, zero, columns, own = pointer(b.slopes, 0), pointer(b.zero, 0), pointer(b.columns, 0), thread * stride
     for at in range(0, order.size, batch):
         samples = min(batch, order.size - at)
         divisor, scale, lanes = np.float32(samples), _ONE, filled(samples)
         _logits(plan, b, X, labels, targets, order, at, samples, thread, threads)
-        low, high = share(samples, LANES, thread, threads)
-        for k in range(low, low + filled(high - low)):
+        for k in range(lanes):
             # a lane that fills up weighs nothing
-            b.weights[k] = _ZERO if k >= high else weights[order[at + k]] if weights.size != 0 else _ONE
-        _losses(plan, b, low, filled(high - low))
-        for k in range(low, high):
-            losses[at + k] = b.losses[k]
-        meet(b.arrived, threads)
-        for n in range(last, 1, -1):
-            first, end = share(plan.sizes[n - 1], LANES, thread, threads)
-            backward(plan, n, b.parameters, zero, columns, slopes, first, end, lanes)
-            meet(b.arrived, threads)
-        if rule.optimizer != SGD or clips:
-            for n in range(1, last + 1):
-                first, end = share(plan.sizes[n], LANES, thread, threads)
-                _gradient(plan, b, n, first, end, samples, pointer(b.gradient, plan.blocks[n]), STORE)
-        if clips:
-            meet(b.arrived, threads)
-            norm = sqrt_f32(gradient_norm_square(plan, b.gradient)) / divisor
-            # norm - norm is 0, or NaN where the norm is not finite, and with it every parameter
-            scale = (rule.clip_norm / norm if norm > rule.clip_norm else _ONE) + (norm - norm)
+            b.weights[own + k] = _ZERO if k >= samples else weights[order[at + k]] if weights.size != 0 else _ONE
+        _losses(plan, b, at, samples, losses, True, thread, threads)
         if rule.optimizer == ADAM:
             powers[0] = powers[0] * rule.betas[0]
             powers[1] = powers[1] * rule.betas[1]
-        rate = (rule.learning_rate / divisor) * scale
-        for n in range(1, last + 1):
-            first, end = share(plan.sizes[n], LANES, thread, threads)
-            if rule.optimizer == SGD:
-                scale_rows(ahead(slopes, (plan.units[n] + first) * stride), stride, end - first, lanes, rate)
-            _update_layer(plan, b, n, first, end, samples, rule, scale / divisor, powers)
-        meet(b.arrived, threads)
+        # the norm of all gradients must be known before any of the parameters changes
+        for learns in range(0 if clips else 1, 2):
+            for n in range(last, 0, -1):
+                first, end = share(plan.sizes[n], LANES, thread, threads)
+                if not (clips and learns):
+                    if n < last:
+                        wait_for_last(b.progress, thread, threads)
+                    if n > 1:
+                        backward(
+                            plan, n, b.parameters, zero, columns, slopes, first, end, lanes, b.progress, thread, threads
+                        )  # fmt: skip
+                    if clips or rule.optimizer != SGD:
+                        _gradient(plan, b, n, first, end, samples, pointer(b.gradient, plan.blocks[n]), STORE)
+                if learns:
+                    if rule.optimizer == SGD:
+                        rate = (rule.learning_rate / divisor) * scale
+                        scale_rows(ahead(slopes, (plan.units[n] + first) * stride), stride, end - first, lanes, rate)
+                    _update_layer(plan, b, n, first, end, samples, rule, scale / divisor, powers)
+            meet(b.progress, thread, threads)
+            if not learns:
+                norm = sqrt_f32(gradient_norm_square(plan, b.gradient)) / divisor
+                # norm - norm is 0, or NaN where the norm is not finite, and with it every parameter
+                scale = (rule.clip_norm / norm if norm > rule.clip_norm else _ONE) + (norm - norm)
 
 
 @fast_kernel
@@ -277,9 +300,7 @@ def measure_rows(
                 found = found + b.hits[k]
             right += int(found)
         if losses.size != 0:
-            for k in range(samples):
+            for k in range(lanes):
                 b.weights[k] = _ONE
-            _losses(plan, b, 0, lanes)
-            for k in range(samples):
-                losses[at + k] = b.losses[k]
+            _losses(plan, b, at, samples, losses, False, 0, 1)
     return right

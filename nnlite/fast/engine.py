@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from threading import Thread
 from typing import Any
 
@@ -12,8 +13,19 @@ from numba import config
 from nnlite.fast.batches import Buffers, measure_rows, train_batches
 from nnlite.fast.jit import where_is
 from nnlite.fast.lanes import LANES
-from nnlite.fast.plan import Plan, TinyPlan, make_plan, make_single_plan, make_tiny_plan, padded, tiny_views, views
+from nnlite.fast.plan import (
+    Plan,
+    TinyPlan,
+    make_plan,
+    make_single_plan,
+    make_tiny_plan,
+    padded,
+    plan_of_thread,
+    tiny_views,
+    views,
+)
 from nnlite.fast.single import SingleBuffers, train_singly
+from nnlite.fast.team import APART
 from nnlite.fast.tiny import TinyBuffers, tiny_kernel
 from nnlite.kernels.activation import SIGMOID
 from nnlite.kernels.step import ADAM, LINEAR, MOMENTUM, SGD, Rule, Shape
@@ -65,7 +77,7 @@ def where_compiled(shape: Shape, one_by_one: bool, measures: bool, tiny: bool) -
 def _make_buffers(plan: Plan, parameters: int, optimizer: int, needs_gradient: bool, threads: int) -> Buffers:
     samples, outputs = plan.samples, int(plan.width[-1])
     kept = parameters if optimizer in (MOMENTUM, ADAM) else 0
-    everything = int(plan.units[-1] + outputs) * samples
+    everything = int(plan.units[-1] + outputs + (threads - 1) * plan.width[0]) * samples
     zeros = _zeros(
         parameters=parameters,
         gradient=parameters if needs_gradient else 0,
@@ -77,19 +89,21 @@ def _make_buffers(plan: Plan, parameters: int, optimizer: int, needs_gradient: b
         goals=outputs * samples,
         goal_rows=outputs * samples,
         labels=samples,
-        weights=samples,
+        weights=threads * samples,
         losses=samples,
         hits=samples,
         poison=threads * LANES,
         zero=1,
     )
     starts = np.zeros(2 * threads * samples, np.int64)
-    buffers = Buffers(**zeros, starts=starts, arrived=np.zeros(1, np.int64))
-    for size, width, unit in zip(plan.sizes[:-1], plan.width, plan.units, strict=False):
-        # what a bias is multiplied by; nobody writes there again
-        first = unit * samples
-        buffers.columns[first + size * samples : first + (size + 1) * samples] = 1
-        buffers.rows[first : first + width * samples].reshape(samples, width)[:, size] = 1
+    buffers = Buffers(**zeros, starts=starts, progress=np.zeros(threads * APART, np.int64))
+    for thread in range(threads):
+        own = plan_of_thread(plan, thread)
+        for size, width, unit in zip(own.sizes[:-1], own.width, own.units, strict=False):
+            # what a bias is multiplied by; nobody writes there again
+            first = unit * samples
+            buffers.columns[first + size * samples : first + (size + 1) * samples] = 1
+            buffers.rows[first : first + width * samples].reshape(samples, width)[:, size] = 1
     return buffers
 
 
@@ -180,7 +194,7 @@ class Engine:
         threads: int | None = 1,
         tiny: bool = False,
     ) -> None:
-        self._plan, packed = make_plan(shape, max(batch, _MEASURED))
+        self._plan, packed = make_plan(shape, batch)
         if threads is None:
             threads = config.NUMBA_NUM_THREADS if packed * batch >= _PAYS_FROM else 1
         # no more than have 16 units of some layer each
@@ -191,6 +205,7 @@ class Engine:
         one_by_one = batch == 1 and not needs_gradient and not rule.weight_decay
         plan = make_tiny_plan(shape) if tiny else None
         self._singly = None if not one_by_one else _Singly(shape) if plan is None else _Tiny(plan)
+        self._shape = shape
         self._powers = np.ones(2, np.float32)
         self._measured = views(self._plan, parameters, b.parameters)
         self._kept = self._measured
@@ -239,10 +254,12 @@ class Engine:
             self._singly.train(*data, rule.learning_rate, losses)
             return bool(np.isfinite(one.poison).all() and np.isfinite(one.parameters).all())
         b.poison[:] = 0
-        b.arrived[0] = 0
+        b.progress[:] = 0
 
         def work(thread: int, powers: Vector) -> None:
-            train_batches(self._plan, b, self._batch, *data, rule, powers, losses, thread, self._threads)
+            train_batches(
+                plan_of_thread(self._plan, thread), b, self._batch, *data, rule, powers, losses, thread, self._threads
+            )
 
         others = [Thread(target=work, args=(n, self._powers.copy()), daemon=True) for n in range(1, self._threads)]
         for other in others:
@@ -257,11 +274,17 @@ class Engine:
 
         Only after `load` or `store`. None if something is not finite: the plain kernels must say what that comes to.
         """
-        b = self._buffers
         if self._singly is not None:
             for plain, packed in self._measured:
                 packed[...] = plain
+        plan, b = self._measuring
         b.poison[:] = 0
         order = np.arange(rows.shape[0])
-        right = measure_rows(self._plan, b, _MEASURED, rows, labels, targets, order, losses)
+        right = measure_rows(plan, b, _MEASURED, rows, labels, targets, order, losses)
         return int(right) if np.isfinite(b.poison).all() else None
+
+    @cached_property
+    def _measuring(self) -> tuple[Plan, Buffers]:
+        """What measuring computes in, with the same parameters."""
+        plan, _ = make_plan(self._shape, _MEASURED)
+        return plan, _make_buffers(plan, 0, SGD, False, 1)._replace(parameters=self._buffers.parameters)

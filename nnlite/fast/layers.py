@@ -16,7 +16,8 @@ from nnlite.fast.first import first_sums
 from nnlite.fast.jit import inlined, part
 from nnlite.fast.lanes import LANES, ahead, load, pointer, splat, store, transpose
 from nnlite.fast.plan import Plan
-from nnlite.fast.sums import ADJACENT, SAME, STORE, sums_of_products, sums_of_some_products
+from nnlite.fast.sums import ADJACENT, CONTINUE, SAME, STORE, sums_of_products, sums_of_some_products
+from nnlite.fast.team import finish, follow
 from nnlite.kernels.activation import LEAKY_RELU, RELU, SIGMOID, TANH
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
 
 #: floats of a row of W from which on it pays to look for units that are silent
 _SPARSE_FROM = 4 * LANES
+#: inputs whose sums one thread hands to the next at a time: whole tiles, of 8 or of 6 rows
+_TOGETHER = 24
 
 
 @inlined
@@ -138,14 +141,25 @@ def forward(
 
 @inlined
 def backward(
-    plan: Plan, n: int, parameters: Any, zero: Any, columns: Any, slopes: Any, first: int, end: int, lanes: int
-) -> None:
-    """General gradients: dX_i = (sum_j dA_j w_ij) * slope_i for inputs first to end of layer n."""
-    stride, height, outputs, inputs = plan.samples, plan.width[n - 1], plan.sizes[n], end - first
-    w, begin = pointer(parameters, plan.blocks[n] + first), (plan.units[n - 1] + first) * stride
-    dA, dX = ahead(slopes, plan.units[n] * stride), ahead(slopes, begin)
-    sums_of_products(zero, SAME, w, height, ADJACENT, dA, stride, outputs, dX, stride, STORE, inputs, lanes)
-    slope_rows(dX, ahead(columns, begin), stride, inputs, lanes, plan.hidden)
+    plan: Plan, n: int, parameters: Any, zero: Any, columns: Any, slopes: Any, first: int, end: int, lanes: int,
+    progress: Any, thread: int, threads: int,
+) -> None:  # fmt: skip
+    """General gradients: dX_i = (sum_j dA_j w_ij) * slope_i, as far as outputs first to end of layer n enter the sums.
+
+    Each thread goes on with what the one before it has got to, a few inputs at a time, and the last one does the
+    slopes: so no thread needs weights that another one learns.
+    """
+    stride, height, inputs, outputs = plan.samples, plan.width[n - 1], plan.sizes[n - 1], end - first
+    w, dA = pointer(parameters, plan.blocks[n] + first * height), ahead(slopes, (plan.units[n] + first) * stride)
+    together, use = _TOGETHER if threads > 1 else inputs, STORE if thread == 0 else CONTINUE
+    for i in range(0, inputs, together):
+        begin, count = (plan.units[n - 1] + i) * stride, min(together, inputs - i)
+        dX = ahead(slopes, begin)
+        follow(progress, thread)
+        sums_of_products(zero, SAME, ahead(w, i), height, ADJACENT, dA, stride, outputs, dX, stride, use, count, lanes)
+        if thread == threads - 1:
+            slope_rows(dX, ahead(columns, begin), stride, count, lanes, plan.hidden)
+        finish(progress, thread)
 
 
 @inlined
@@ -159,18 +173,19 @@ def gradient(
     end: int,
     samples: int,
     out: Any,
-    subtract: bool,
+    use: int,
 ) -> None:
     """eq. 18 and 19 for outputs first to end of layer n: of their weights, and behind them of their bias.
 
     out : a block as the layer's.
+    use : of the sums, STORE or SUBTRACT.
     """
     stride, width = plan.samples, plan.width[n - 1]
     dA, x = ahead(slopes, plan.units[n] * stride + first * stride), ahead(rows, plan.units[n - 1] * stride)
     target = ahead(out, first * width)
     if plan.hidden == RELU and n < plan.sizes.size - 1 and width >= _SPARSE_FROM:
-        sums_of_some_products(zero, dA, stride, x, width, filled(samples), target, width, subtract, end - first, width)
+        sums_of_some_products(zero, dA, stride, x, width, filled(samples), target, width, use, end - first, width)
     else:
         sums_of_products(
-            zero, SAME, dA, ADJACENT, stride, x, width, samples, target, width, subtract, end - first, width
+            zero, SAME, dA, ADJACENT, stride, x, width, samples, target, width, use, end - first, width
         )  # fmt: skip

@@ -24,6 +24,7 @@ __all__ = [
     "make_single_plan",
     "make_tiny_plan",
     "padded",
+    "plan_of_thread",
     "tiny_views",
     "views",
 ]
@@ -43,7 +44,8 @@ class Plan(NamedTuple):
     sizes : (layers + 1,), inputs, hidden..., outputs.
     width : (layers + 1,), those and the 1 behind them, filled up.
     units : (layers + 1,), the sum of `width` of the layers before; times `samples`, where a layer begins in `rows`, a
-        row of its `width` for each sample, and in `columns`, a row of `samples` for each unit.
+        row of its `width` for each sample, and in `columns`, a row of `samples` for each unit. The inputs of further
+        threads are behind the outputs: to fetch them again is no slower than to have them from another CPU.
     blocks : (layers + 1,), where each layer's block of the parameters is; nothing for the inputs.
     samples : of a batch, filled up.
     hidden, output : as in `Shape`.
@@ -142,6 +144,15 @@ def make_plan(shape: Shape, samples: int) -> tuple[Plan, int]:
         shape.output,
     )
     return plan, int(blocks[-1])
+
+
+def plan_of_thread(plan: Plan, thread: int) -> Plan:
+    """The same with the thread's own place for inputs."""
+    if thread == 0:
+        return plan
+    units = plan.units.copy()
+    units[0] = units[-1] + plan.width[-1] + (thread - 1) * plan.width[0]
+    return plan._replace(units=units)
 
 
 def make_single_plan(shape: Shape) -> tuple[SinglePlan, int, int]:

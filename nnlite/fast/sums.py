@@ -26,15 +26,16 @@ from nnlite.fast.lanes import (
     not_zero,
     store_difference,
     store_tile,
+    tile_at,
     tile_of,
 )
 
-__all__ = ["ADJACENT", "SAME", "STORE", "SUBTRACT", "sums_of_products", "sums_of_some_products"]
+__all__ = ["ADJACENT", "CONTINUE", "SAME", "STORE", "SUBTRACT", "sums_of_products", "sums_of_some_products"]
 
 #: strides, and what becomes of the sums. Numba compiles a function anew for each number that is written where it is
 #: called, but not for those of NumPy
 ADJACENT, SAME = cast(int, np.int64(1)), cast(int, np.int64(0))
-STORE, SUBTRACT = cast(bool, np.bool_(False)), cast(bool, np.bool_(True))
+STORE, SUBTRACT, CONTINUE = (cast(int, np.int64(n)) for n in range(3))
 
 
 def _tiles(columns: int, height: int) -> Callable[..., int]:
@@ -52,16 +53,19 @@ def _tiles(columns: int, height: int) -> Callable[..., int]:
         count: int,
         out: Any,
         out_stride: int,
-        subtract: bool,
+        use: int,
         rows: int,
         r: int,
     ) -> int:
         while r + height <= rows:
-            tile = tile_of(ahead(start, r * start_stride), start_stride, height, columns)
             row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
+            if use == CONTINUE:
+                tile = tile_at(target, out_stride, height, columns)
+            else:
+                tile = tile_of(ahead(start, r * start_stride), start_stride, height, columns)
             for n in range(count):
                 tile = add_products(tile, ahead(row, n * a_step), a_stride, ahead(b, n * b_step))
-            if subtract:
+            if use == SUBTRACT:
                 store_difference(tile, target, out_stride)
             else:
                 store_tile(tile, target, out_stride)
@@ -80,9 +84,9 @@ def _strip(columns: int, tall: int, *shorter: int) -> Callable[..., int]:
 
     @inlined
     def strip(s: Any, s_stride: int, a: Any, a_step: int, a_stride: int, b: Any, b_step: int, count: int,
-              out: Any, out_stride: int, subtract: bool, rows: int, r: int) -> int:  # fmt: skip
-        r = tall_tiles(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
-        return rest(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, subtract, rows, r)
+              out: Any, out_stride: int, use: int, rows: int, r: int) -> int:  # fmt: skip
+        r = tall_tiles(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, use, rows, r)
+        return rest(s, s_stride, a, a_step, a_stride, b, b_step, count, out, out_stride, use, rows, r)
 
     return strip
 
@@ -106,11 +110,11 @@ def sums_of_products(
     count: int,
     out: Any,
     out_stride: int,
-    subtract: bool,
+    use: int,
     rows: int,
     columns: int,
 ) -> None:
-    """out[r, c] = start[r] + sum_n a[r, n] * b[n, c]; with `subtract` out[r, c] = out[r, c] - that.
+    """out[r, c] = start[r] + sum_n a[r, n] * b[n, c], or what else is to become of the sum.
 
     Parameters
     ----------
@@ -119,20 +123,21 @@ def sums_of_products(
     b : b[n, c] is at n * b_step + c.
     count : of the terms.
     out : out[r, c] is at r * out_stride + c.
+    use : STORE, or SUBTRACT it from out, or CONTINUE from out instead of start.
     rows, columns : of out; columns a multiple of 16.
     """
     c = 0
     while c + BROAD * LANES <= columns:
         p, o = ahead(b, c), ahead(out, c)
-        _broad_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows, 0)
+        _broad_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, use, rows, 0)
         c += BROAD * LANES
     while c + 2 * LANES <= columns:
         p, o = ahead(b, c), ahead(out, c)
-        _wide_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows, 0)
+        _wide_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, use, rows, 0)
         c += 2 * LANES
     if c < columns:
         p, o = ahead(b, c), ahead(out, c)
-        _narrow_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, subtract, rows, 0)
+        _narrow_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, use, rows, 0)
 
 
 #: terms whose zeros are looked for at a time, a bit each; far from the sign of an int64, whose overflow is undefined
@@ -161,7 +166,7 @@ def _some(columns: int) -> Callable[..., int]:
         count: int,
         out: Any,
         out_stride: int,
-        subtract: bool,
+        use: int,
         rows: int,
         width: int,
         c: int,
@@ -178,7 +183,7 @@ def _some(columns: int) -> Callable[..., int]:
                         k = n + lowest_bit(bits)
                         tile = add_products(tile, ahead(row, k), SAME, ahead(column, k * b_step))
                         bits &= bits - 1
-                if not subtract:
+                if use == STORE:
                     store_tile(tile, target, SAME)
                 elif seen != 0:
                     store_difference(tile, target, SAME)
@@ -201,14 +206,15 @@ def sums_of_some_products(
     count: int,
     out: Any,
     out_stride: int,
-    subtract: bool,
+    use: int,
     rows: int,
     columns: int,
 ) -> None:
     """As `sums_of_products` with `start` 0 and a_step 1, without the terms whose a[r, n] is 0.
 
     count : a multiple of 16, with zeros for a[r, n] where b[n] does not count.
+    use : STORE or SUBTRACT.
     """
-    c = _some_broad(zero, a, a_stride, b, b_step, count, out, out_stride, subtract, rows, columns, 0)
-    c = _some_wide(zero, a, a_stride, b, b_step, count, out, out_stride, subtract, rows, columns, c)
-    _some_narrow(zero, a, a_stride, b, b_step, count, out, out_stride, subtract, rows, columns, c)
+    c = _some_broad(zero, a, a_stride, b, b_step, count, out, out_stride, use, rows, columns, 0)
+    c = _some_wide(zero, a, a_stride, b, b_step, count, out, out_stride, use, rows, columns, c)
+    _some_narrow(zero, a, a_stride, b, b_step, count, out, out_stride, use, rows, columns, c)

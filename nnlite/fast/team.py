@@ -1,6 +1,7 @@
 """Threads that compute one batch together: who does what, and how they wait for each other.
 
-Which thread computes a sum changes nothing about the sum, so the bits are those of one thread.
+Which thread computes a sum, or a stretch of it, changes nothing about the sum, so the bits are those of one thread.
+All have the same number of parts to finish, and each counts its own: who waits need only compare two counters.
 """
 
 from __future__ import annotations
@@ -15,34 +16,39 @@ from numba.extending import intrinsic
 
 from nnlite.fast.jit import inlined, part
 
-__all__ = ["meet", "share"]
+__all__ = ["APART", "finish", "follow", "meet", "share", "wait_for_last"]
 
-_INT64 = ir.IntType(64)
+#: numbers from one thread's counter of parts to the next one's: CPUs fetch cache lines by twos
+APART = 16
 #: looks at who has arrived, some microseconds, before others may have the processor: they may be who is waited for
 _PATIENCE = 1000
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _arrive(typing_context: Any, arrived: Any) -> Any:
-    """Add 1 to the first number of an array, for every thread to see, with all that was written before. Returns what it
-    was."""
-
-    def generate(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
-        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
-        return builder.atomic_rmw("add", data, _INT64(1), "seq_cst")
-
-    return types.int64(arrived), generate
+def _counter(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
+    """Where a thread's counter is; it alone writes there."""
+    data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
+    return builder.gep(data, [builder.mul(arguments[1], ir.Constant(ir.IntType(64), APART))])
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _arrived(typing_context: Any, arrived: Any) -> Any:
-    """The number as all threads have made it by now."""
+def _parts_of(typing_context: Any, progress: Any, thread: Any) -> Any:
+    """How many parts a thread has finished; all that it wrote before is there to read."""
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
-        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
-        return builder.load_atomic(data, "seq_cst", 8)
+        return builder.load_atomic(_counter(context, builder, sig, arguments), "acquire", 8)
 
-    return types.int64(arrived), generate
+    return types.int64(progress, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _set_parts(typing_context: Any, progress: Any, thread: Any, parts: Any) -> Any:
+    """Say that a thread has finished so many."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
+        builder.store_atomic(arguments[2], _counter(context, builder, sig, arguments), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(progress, types.int64, types.int64), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -59,14 +65,41 @@ def _give_way(typing_context: Any) -> Any:
 
 
 @part
-def meet(arrived: Any, threads: int) -> None:
+def _wait(progress: Any, other: int, parts: int) -> None:
+    looks = 0
+    while _parts_of(progress, other) < parts:
+        looks += 1
+        if looks > _PATIENCE:
+            _give_way()
+
+
+@inlined
+def finish(progress: Any, thread: int) -> None:
+    """A thread has one more part behind it."""
+    _set_parts(progress, thread, _parts_of(progress, thread) + 1)
+
+
+@inlined
+def follow(progress: Any, thread: int) -> None:
+    """Wait until the thread before this one has finished the part that is next here; the first need not."""
+    if thread > 0:
+        _wait(progress, thread - 1, _parts_of(progress, thread) + 1)
+
+
+@inlined
+def wait_for_last(progress: Any, thread: int, threads: int) -> None:
+    """Wait until the last thread, and so every one, has finished as many parts as this one."""
+    if thread < threads - 1:
+        _wait(progress, threads - 1, _parts_of(progress, thread))
+
+
+@part
+def meet(progress: Any, thread: int, threads: int) -> None:
     """Wait until all of the threads are here."""
     if threads > 1:
-        expected, looks = (_arrive(arrived) // threads + 1) * threads, 0
-        while _arrived(arrived) < expected:
-            looks += 1
-            if looks > _PATIENCE:
-                _give_way()
+        finish(progress, thread)
+        for other in range(threads):
+            _wait(progress, other, _parts_of(progress, thread))
 
 
 @inlined
