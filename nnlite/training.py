@@ -260,12 +260,16 @@ class _Run:
         measures : whether `accuracy` or `mean_loss` will be asked for.
         """
         from nnlite import fast
+        from nnlite.kernels.jit import kernel
+        from nnlite.kernels.step import train_rows
 
         batch, rule = self._records.shape[0], self._how.rule(0)
         one_by_one = batch == 1 and self._how.is_plain_sgd
         samples = self.losses.size * self._how.epochs
         choice = fast.choose(self.trained.size * samples, samples, self._shape, one_by_one, measures)
         if choice is None:
+            if kernel.where(train_rows) == "nowhere":
+                note("compiling the kernels; this computer keeps them for later, whatever the network")
             return
         from nnlite.fast.engine import Engine
 

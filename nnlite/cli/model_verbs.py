@@ -106,7 +106,7 @@ def train(
         optimizer=optimizer,
         seed=seed,
         validation=held_out,
-        progress=show,
+        progress=False if quiet else show,
         momentum=momentum,
         weight_decay=weight_decay,
         clip_norm=clip_norm,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numba import config
 
 from nnlite.fast.batches import Buffers, measure_rows, train_batches
-from nnlite.fast.jit import where_is
+from nnlite.fast.jit import fast_kernel
 from nnlite.fast.lanes import LANES
 from nnlite.fast.plan import (
     Plan,
@@ -71,7 +71,7 @@ def where_compiled(shape: Shape, one_by_one: bool, measures: bool, tiny: bool) -
     plan = make_tiny_plan(shape) if tiny else None
     trains = train_batches if not one_by_one else train_singly if plan is None else tiny_kernel(plan)
     needed = [trains, *([measure_rows] if measures else [])]
-    return max((where_is(kernel) for kernel in needed), key=["loaded", "on disk", "nowhere"].index)
+    return max((fast_kernel.where(kernel) for kernel in needed), key=["loaded", "on disk", "nowhere"].index)
 
 
 def _make_buffers(plan: Plan, parameters: int, optimizer: int, needs_gradient: bool, threads: int) -> Buffers:

@@ -6,7 +6,6 @@ long and ask for little; so this is the time to have what comes next brought nea
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from nnlite.fast.jit import inlined, part
@@ -20,29 +19,9 @@ __all__ = ["first_sums"]
 TALL = 8
 
 
-def _strip(columns: int) -> Callable[..., None]:
-    """`first_sums` for so many vectors of samples, a tile of 8 outputs at a time."""
-
-    @inlined
-    def strip(
-        w: Any, height: int, size: int, x: Any, out: Any, stride: int, outputs: int, samples: Any,
-        coming: Any, count: int, slot: int, slots: int,
-    ) -> None:  # fmt: skip
-        for r in range(0, outputs, TALL):
-            row = ahead(w, r * height)
-            tile = tile_of(ahead(row, size), height, TALL, columns)
-            low, high = share(count, 1, slot + r // TALL, slots)
-            for m in range(0, size, LANES):
-                for k in range(low, high):
-                    prefetch(samples, coming[k] + m)
-                for n in range(m, min(m + LANES, size)):
-                    tile = add_products(tile, ahead(row, n), height, ahead(x, n * stride))
-            store_tile(tile, ahead(out, r * stride), stride)
-
-    return strip
-
-
-_wide_strip, _narrow_strip = _strip(2), _strip(1)
+@inlined
+def _plain_sums(w: Any, height: int, size: int, x: Any, out: Any, stride: int, outputs: int, lanes: int) -> None:
+    sums_of_products(ahead(w, size), height, w, ADJACENT, height, x, stride, size, out, stride, STORE, outputs, lanes)
 
 
 @part
@@ -60,17 +39,20 @@ def first_sums(
     outputs, lanes : of out; lanes is a multiple of 16.
     samples, coming, count : so many samples that will be asked for, each `size` floats from coming[k] on.
     """
-    tall = outputs // TALL * TALL
-    slot, slots = 0, (lanes + 2 * LANES - 1) // (2 * LANES) * (tall // TALL)
-    for c in range(0, lanes, 2 * LANES):
-        column, target = ahead(x, c), ahead(out, c)
-        if c + LANES < lanes:
-            _wide_strip(w, height, size, column, target, stride, tall, samples, coming, count, slot, slots)
-        else:
-            _narrow_strip(w, height, size, column, target, stride, tall, samples, coming, count, slot, slots)
-        slot += tall // TALL
-    rest, bias = ahead(w, tall * height), ahead(w, tall * height + size)
-    target = ahead(out, tall * stride)
-    sums_of_products(
-        bias, height, rest, ADJACENT, height, x, stride, size, target, stride, STORE, outputs - tall, lanes
-    )  # fmt: skip
+    tall, wide = outputs // TALL * TALL, lanes // (2 * LANES) * (2 * LANES)
+    slot, slots = 0, wide // (2 * LANES) * (tall // TALL)
+    for c in range(0, wide, 2 * LANES):
+        for r in range(0, tall, TALL):
+            row = ahead(w, r * height)
+            tile = tile_of(ahead(row, size), height, TALL, 2)
+            low, high = share(count, 1, slot, slots)
+            for m in range(0, size, LANES):
+                for k in range(low, high):
+                    prefetch(samples, coming[k] + m)
+                for n in range(m, min(m + LANES, size)):
+                    tile = add_products(tile, ahead(row, n), height, ahead(x, n * stride + c))
+            store_tile(tile, ahead(out, r * stride + c), stride)
+            slot += 1
+    rest, target = ahead(w, tall * height), ahead(out, tall * stride)
+    _plain_sums(rest, height, size, x, target, stride, outputs - tall, wide)
+    _plain_sums(w, height, size, ahead(x, wide), ahead(out, wide), stride, outputs, lanes - wide)

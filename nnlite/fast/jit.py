@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 
 from numba import njit
 
 from nnlite.kernels import jit
 
-__all__ = ["FORCED", "fast_kernel", "inlined", "part", "where_is"]
+__all__ = ["FORCED", "fast_kernel", "inlined", "part"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,12 +33,3 @@ def part(function: Callable[P, R]) -> Callable[P, R]:
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """No function of its own: Numba puts its lines where it is called, and never compiles it alone."""
     return cast(Callable[P, R], njit(fastmath=False, error_model="numpy", inline="always", **_INNER)(function))
-
-
-def where_is(compiled: Any) -> str:
-    """Where the machine code of a fast kernel is: "loaded" by this process, "on disk" or "nowhere"."""
-    if compiled.signatures:
-        return "loaded"
-    folder, name = compiled.stats.cache_path, compiled.py_func.__name__
-    found = folder is not None and any(Path(folder).glob(f"*.{name}-{fast_kernel.digest}-*.nbi"))
-    return "on disk" if found else "nowhere"

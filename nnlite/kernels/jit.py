@@ -41,8 +41,9 @@ class compiler:  # noqa: N801  used as a decorator
         self._options = options
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        # Without fastmath nothing is fused or reassociated; division by zero gives what IEEE-754 says.
-        compiled: Any = njit(fastmath=False, error_model="numpy", **self._options)(function)
+        # Without fastmath nothing is fused or reassociated; division by zero gives what IEEE-754 says. No C program
+        # calls a kernel, so none needs a door for that, which takes time to compile.
+        compiled: Any = njit(fastmath=False, error_model="numpy", no_cfunc_wrapper=True, **self._options)(function)
         name = function.__qualname__
         function.__qualname__ = f"{name}-{self.digest}"
         try:
@@ -53,6 +54,14 @@ class compiler:  # noqa: N801  used as a decorator
         finally:
             function.__qualname__ = name
         return cast(Callable[P, R], compiled)
+
+    def where(self, compiled: Any) -> str:
+        """Where the machine code of one of its functions is: "loaded" by this process, "on disk" or "nowhere"."""
+        if compiled.signatures:
+            return "loaded"
+        folder, name = compiled.stats.cache_path, compiled.py_func.__name__
+        found = folder is not None and any(Path(folder).glob(f"*.{name}-{self.digest}-*.nbi"))
+        return "on disk" if found else "nowhere"
 
 
 #: how every kernel of this folder is compiled
