@@ -92,7 +92,7 @@ def train(
 
     def show(number: int, total: int, epoch: Epoch) -> None:
         accuracy = "" if epoch.accuracy is None else f"  accuracy {epoch.accuracy:.3f}"
-        note(f"epoch {number:>{len(str(total))}}/{total}  loss {epoch.loss:.4f}{accuracy}", quiet)
+        note(f"epoch {number:>{len(str(total))}}/{total}  loss {epoch.loss:.4f}{accuracy}", quiet=False)
 
     held_out = read_validation(validate, target, table.features, table.X.shape[1])
     note(f"{table.X.shape[0]} samples of {table.X.shape[1]} features; network {'-'.join(map(str, net.sizes))}", quiet)

@@ -14,7 +14,7 @@ from nnlite.fast.optimizers import adam_row, decay_row, gradient_norm_square, mo
 from nnlite.fast.outputs import add_losses, errors, finish_losses, hits_of_16, softmax_of_16
 from nnlite.fast.plan import Plan
 from nnlite.fast.sums import STORE, SUBTRACT
-from nnlite.fast.team import finish, follow, meet, share, wait_for_last
+from nnlite.fast.team import finish, follow, is_stopped, meet, share, wait_for_last
 from nnlite.kernels.sqrt import sqrt_f32
 from nnlite.kernels.step import ADAM, MOMENTUM, SGD, SOFTMAX, Rule
 
@@ -31,7 +31,7 @@ _LONG_SAMPLE, _SHORT_BATCH = 256, 1 << 16
 
 
 class Buffers(NamedTuple):
-    """What a training in batches computes in. All (n,) float32 but for `arrived`.
+    """What a training in batches computes in. All (n,) float32 but for `starts` and `progress`.
 
     Attributes
     ----------
@@ -47,7 +47,8 @@ class Buffers(NamedTuple):
     poison : 16 of each thread.
     zero : a 0.
     starts : (threads * 2 * samples,) int64, where each sample begins, and each of the next batch.
-    progress : (threads * APART,) int64, how many parts each thread has finished, see `team`.
+    progress : (threads * APART,) int64, how many parts each thread has finished, and whether all shall leave, see
+        `team`.
     """
 
     parameters: Vector
@@ -144,7 +145,7 @@ def _logits(
 def _losses(
     plan: Plan, b: Buffers, at: int, samples: int, losses: Vector, trains: bool, thread: int, threads: int
 ) -> None:
-    """Losses of a batch, from losses[at] on, and with `trains` dA of its outputs.
+    """Losses of a batch, from losses[at] on, and dA of its outputs, which measuring does without where it can.
 
     Softmax needs all outputs of a sample, so threads share the samples. Otherwise each goes on with its own outputs.
     """
@@ -239,6 +240,8 @@ def train_batches(
     clips = rule.clip_norm > _ZERO
     slopes, zero, columns, own = pointer(b.slopes, 0), pointer(b.zero, 0), pointer(b.columns, 0), thread * stride
     for at in range(0, order.size, batch):
+        if is_stopped(b.progress):
+            break
         samples = min(batch, order.size - at)
         divisor, scale, lanes = np.float32(samples), _ONE, filled(samples)
         _logits(plan, b, X, labels, targets, order, at, samples, thread, threads)

@@ -25,7 +25,7 @@ from nnlite.fast.plan import (
     views,
 )
 from nnlite.fast.single import SingleBuffers, train_singly
-from nnlite.fast.team import APART
+from nnlite.fast.team import APART, STOP
 from nnlite.fast.tiny import TinyBuffers, tiny_kernel
 from nnlite.kernels.activation import SIGMOID
 from nnlite.kernels.step import ADAM, LINEAR, MOMENTUM, SGD, Rule, Shape
@@ -77,14 +77,15 @@ def where_compiled(shape: Shape, one_by_one: bool, measures: bool, tiny: bool) -
 def _make_buffers(plan: Plan, parameters: int, optimizer: int, needs_gradient: bool, threads: int) -> Buffers:
     samples, outputs = plan.samples, int(plan.width[-1])
     kept = parameters if optimizer in (MOMENTUM, ADAM) else 0
-    everything = int(plan.units[-1] + outputs + (threads - 1) * plan.width[0]) * samples
+    everything = int(plan.units[-1] + outputs) * samples
+    with_inputs = everything + int((threads - 1) * plan.width[0]) * samples
     zeros = _zeros(
         parameters=parameters,
         gradient=parameters if needs_gradient else 0,
         first=kept,
         second=kept if optimizer == ADAM else 0,
-        columns=everything,
-        rows=everything,
+        columns=with_inputs,
+        rows=with_inputs,
         slopes=everything,
         goals=outputs * samples,
         goal_rows=outputs * samples,
@@ -256,17 +257,35 @@ class Engine:
         b.poison[:] = 0
         b.progress[:] = 0
 
-        def work(thread: int, powers: Vector) -> None:
-            train_batches(
-                plan_of_thread(self._plan, thread), b, self._batch, *data, rule, powers, losses, thread, self._threads
-            )
+        failed: list[BaseException] = []
 
-        others = [Thread(target=work, args=(n, self._powers.copy()), daemon=True) for n in range(1, self._threads)]
-        for other in others:
-            other.start()
-        work(0, self._powers)
-        for other in others:
-            other.join()
+        def work(thread: int, powers: Vector) -> None:
+            plan = plan_of_thread(self._plan, thread)
+            train_batches(plan, b, self._batch, *data, rule, powers, losses, thread, self._threads)
+
+        def work_beside(thread: int, powers: Vector) -> None:
+            try:
+                work(thread, powers)
+            except BaseException as error:
+                b.progress[STOP] = 1
+                failed.append(error)
+
+        count = range(1, self._threads)
+        others = [Thread(target=work_beside, args=(n, self._powers.copy()), daemon=True) for n in count]
+        try:
+            for other in others:
+                other.start()
+            work(0, self._powers)
+        except BaseException:
+            # Ctrl-C before all are there, or a thread that the system refuses: nobody shall wait for it
+            b.progress[STOP] = 1
+            raise
+        finally:
+            for other in others:
+                if other.ident is not None:
+                    other.join()
+        if failed:
+            raise failed[0]
         return bool(np.isfinite(b.poison).all() and np.isfinite(b.parameters).all())
 
     def measure(self, rows: Matrix, labels: Indices, targets: Matrix, losses: Vector) -> int | None:

@@ -34,7 +34,7 @@ __all__ = [
 
 #: floats of a row of W from which on it pays to look for units that are silent
 _SPARSE_FROM = 4 * LANES
-#: inputs whose sums one thread hands to the next at a time: whole tiles, of 8 or of 6 rows
+#: inputs whose sums one thread hands to the next at a time: whole tiles of 32 samples and more
 _TOGETHER = 24
 
 

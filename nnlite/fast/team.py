@@ -16,11 +16,14 @@ from numba.extending import intrinsic
 
 from nnlite.fast.jit import inlined, part
 
-__all__ = ["APART", "finish", "follow", "meet", "share", "wait_for_last"]
+__all__ = ["APART", "STOP", "finish", "follow", "is_stopped", "meet", "share", "wait_for_last"]
 
 #: numbers from one thread's counter of parts to the next one's: CPUs fetch cache lines by twos
 APART = 16
-#: looks at who has arrived, some microseconds, before others may have the processor: they may be who is waited for
+#: which of those numbers is no counter: what is not 0 there tells all threads to leave, since one of them never comes
+STOP = 1
+#: looks at another thread's counter, some microseconds, before others may have the processor: they may be who is
+#: waited for
 _PATIENCE = 1000
 
 
@@ -64,10 +67,22 @@ def _give_way(typing_context: Any) -> Any:
     return types.void(), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def is_stopped(typing_context: Any, progress: Any) -> Any:
+    """Whether nobody shall wait any more; what is computed from then on means nothing."""
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, arguments: Any) -> ir.Value:
+        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
+        word = builder.load_atomic(builder.gep(data, [ir.Constant(ir.IntType(64), STOP)]), "acquire", 8)
+        return builder.icmp_signed("!=", word, ir.Constant(ir.IntType(64), 0))
+
+    return types.boolean(progress), generate
+
+
 @part
 def _wait(progress: Any, other: int, parts: int) -> None:
     looks = 0
-    while _parts_of(progress, other) < parts:
+    while _parts_of(progress, other) < parts and not (looks > _PATIENCE and is_stopped(progress)):
         looks += 1
         if looks > _PATIENCE:
             _give_way()

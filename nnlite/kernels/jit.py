@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
@@ -60,7 +61,8 @@ class compiler:  # noqa: N801  used as a decorator
         if compiled.signatures:
             return "loaded"
         folder, name = compiled.stats.cache_path, compiled.py_func.__name__
-        found = folder is not None and any(Path(folder).glob(f"*.{name}-{self.digest}-*.nbi"))
+        version = "py{}{}".format(*sys.version_info)
+        found = folder is not None and any(Path(folder).glob(f"*.{name}-{self.digest}-*.{version}.nbi"))
         return "on disk" if found else "nowhere"
 
 

@@ -9,6 +9,7 @@ import itertools
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from nnlite import Network, fast, train
 from nnlite.errors import DivergedError, UsageError
 from nnlite.fast.engine import Engine, fits_registers
-from nnlite.fast.plan import make_tiny_plan
+from nnlite.fast.plan import make_tiny_plan, plan_of_thread
 from nnlite.fast.tiny import tiny_kernel
 from nnlite.kernels.step import (
     Rule,
@@ -137,23 +138,29 @@ def test_training(training: Training, threads: int) -> None:
         assert not np.any(np.signbit(got[0]) & (got[0] == 0))
 
 
-@pytest.mark.parametrize("outputs", [5, 16, 43])
-@pytest.mark.parametrize("batch", [7, 16, 33])
-def test_long_samples(batch: int, outputs: int) -> None:
-    """While the first layer is computed, the next batch is fetched; shuffled, the last batch a small one."""
-    sizes, rows = (300, outputs, 3), 75
+def long_samples(outputs: int, batch: int, output: str) -> Training:
+    """Of 300 floats each, shuffled, and not all of the rows; the last batch is a small one."""
+    sizes, rows = (300, outputs, 40, 3 if output == "softmax" else 50), 75
     generator = np.random.default_rng(8)
-    training = Training(
-        Shape(np.array(sizes), int(HiddenActivation.RELU), int(OutputFunction.SOFTMAX)),
+    return Training(
+        Shape(np.array(sizes), int(HiddenActivation.RELU), int(OutputFunction[output.upper()])),
         generator.normal(0, 0.1, parameter_count(sizes)).astype(np.float32),
         generator.uniform(-1, 1, (rows, 300)).astype(np.float32),
         generator.integers(3, size=rows),
-        np.zeros((1, 3), np.float32),
+        generator.uniform(0, 1, (rows, sizes[-1])).astype(np.float32),
         np.zeros(0, np.float32),
-        generator.permutation(rows),
+        generator.permutation(rows)[:70],
         check_recipe(1, batch, 0.05, "sgd").rule(0),
         batch,
     )
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "linear"])
+@pytest.mark.parametrize("outputs", [5, 16, 43])
+@pytest.mark.parametrize("batch", [7, 16, 33, 64])
+def test_long_samples(batch: int, outputs: int, output: str) -> None:
+    """While the first layer is computed, the next batch is fetched."""
+    training = long_samples(outputs, batch, output)
     parameters, _, losses, finite = training.plain(2)
     assert finite
     for threads in (1, 2, 3):
@@ -161,6 +168,42 @@ def test_long_samples(batch: int, outputs: int) -> None:
         assert got[3]
         assert all(same_bits(a, b) for a, b in zip(got[2], losses, strict=True))
         assert same_bits(got[0], parameters)
+
+
+def nobody_is_left() -> bool:
+    return not any(
+        thread.name.startswith("Thread-") and "work_beside" in thread.name for thread in threading.enumerate()
+    )
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_a_thread_that_the_system_refuses(monkeypatch: pytest.MonkeyPatch, started: int) -> None:
+    """The error comes through, and those that wait for the thread leave."""
+    starts, start = iter(range(3)), threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if next(starts) >= started:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start"):
+        long_samples(43, 33, "linear").fast(2, 3)
+    assert nobody_is_left()
+
+
+def test_a_thread_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error is raised where the training was asked for, and nobody waits for it."""
+
+    def fail(plan: Any, thread: int) -> Any:
+        if thread == 1 and threading.current_thread() is not threading.main_thread():
+            raise MemoryError("no room for a plan")
+        return plan_of_thread(plan, thread)
+
+    monkeypatch.setattr("nnlite.fast.engine.plan_of_thread", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        long_samples(43, 33, "linear").fast(2, 3)
+    assert nobody_is_left()
 
 
 #: with every hidden activation before every output, each number of lanes, of layers, and of outputs up to 8

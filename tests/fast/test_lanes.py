@@ -10,7 +10,7 @@ from numba import njit
 
 from nnlite.fast import elementary
 from nnlite.fast.lanes import LANES, load, pointer, store, transpose
-from nnlite.fast.sums import ADJACENT, STORE, SUBTRACT, sums_of_products, sums_of_some_products
+from nnlite.fast.sums import ADJACENT, CONTINUE, STORE, SUBTRACT, sums_of_products, sums_of_some_products
 from nnlite.kernels import exp_log, sigmoid_tanh
 from tests.runtime.native import same_bits
 
@@ -61,7 +61,7 @@ def test_a_block_is_transposed() -> None:
 
 
 @njit
-def _sums(start: Any, a: Any, b: Any, out: Any, rows: int, columns: int, count: int, subtract: bool) -> None:
+def _sums(start: Any, a: Any, b: Any, out: Any, rows: int, columns: int, count: int, use: int) -> None:
     sums_of_products(
         pointer(start, 0),
         ADJACENT,
@@ -73,15 +73,15 @@ def _sums(start: Any, a: Any, b: Any, out: Any, rows: int, columns: int, count: 
         count,
         pointer(out, 0),
         columns,
-        subtract,
+        use,
         rows,
         columns,
     )
 
 
-@pytest.mark.parametrize("subtract", [STORE, SUBTRACT])
+@pytest.mark.parametrize("use", [STORE, SUBTRACT, CONTINUE])
 @pytest.mark.parametrize("columns", [16, 32, 48, 96])
-def test_sums_of_products_in_their_order(columns: int, subtract: bool) -> None:
+def test_sums_of_products_in_their_order(columns: int, use: int) -> None:
     """For every number of rows, so that each kind of tile has its turn; beyond them nothing is written."""
     generator = np.random.default_rng(1)
     for rows in range(1, 35):
@@ -91,17 +91,17 @@ def test_sums_of_products_in_their_order(columns: int, subtract: bool) -> None:
             generator.normal(size=rows).astype("f"),
             generator.normal(size=(rows + 1, columns)).astype("f"),
         )
-        wanted = np.broadcast_to(start[:, None], (rows, columns))
+        wanted = before[:rows] if use == CONTINUE else np.broadcast_to(start[:, None], (rows, columns))
         for n in range(count):
             wanted = wanted + a[:, n : n + 1] * b[n]
         out = before.copy()
-        _sums(start, a.ravel(), b.ravel(), out.ravel(), rows, columns, count, subtract)
-        assert same_bits(out[:rows], before[:rows] - wanted if subtract else np.ascontiguousarray(wanted))
+        _sums(start, a.ravel(), b.ravel(), out.ravel(), rows, columns, count, use)
+        assert same_bits(out[:rows], before[:rows] - wanted if use == SUBTRACT else np.ascontiguousarray(wanted))
         assert same_bits(out[rows:], before[rows:])
 
 
 @njit
-def _sums_of_some(zero: Any, a: Any, b: Any, out: Any, rows: int, columns: int, count: int, subtract: bool) -> None:
+def _sums_of_some(zero: Any, a: Any, b: Any, out: Any, rows: int, columns: int, count: int, use: int) -> None:
     sums_of_some_products(
         pointer(zero, 0),
         pointer(a, 0),
@@ -111,15 +111,15 @@ def _sums_of_some(zero: Any, a: Any, b: Any, out: Any, rows: int, columns: int, 
         count,
         pointer(out, 0),
         columns,
-        subtract,
+        use,
         rows,
         columns,
     )
 
 
-@pytest.mark.parametrize("subtract", [STORE, SUBTRACT])
+@pytest.mark.parametrize("use", [STORE, SUBTRACT])
 @pytest.mark.parametrize("count", [16, 48, 80, 144])
-def test_sums_without_the_terms_that_are_zero(count: int, subtract: bool) -> None:
+def test_sums_without_the_terms_that_are_zero(count: int, use: int) -> None:
     """From none to all of the terms, more of them than bits are looked at together, and every number of vectors."""
     generator = np.random.default_rng(2)
     for vectors in range(1, 17):
@@ -132,6 +132,6 @@ def test_sums_without_the_terms_that_are_zero(count: int, subtract: bool) -> Non
         for n in range(count):
             wanted = wanted + a[:, n : n + 1] * b[n]
         out = before.copy()
-        _sums_of_some(np.zeros(1, "f"), a.ravel(), b.ravel(), out.ravel(), rows, columns, count, subtract)
-        assert same_bits(out[:rows], before[:rows] - wanted if subtract else wanted)
+        _sums_of_some(np.zeros(1, "f"), a.ravel(), b.ravel(), out.ravel(), rows, columns, count, use)
+        assert same_bits(out[:rows], before[:rows] - wanted if use == SUBTRACT else wanted)
         assert same_bits(out[rows:], before[rows:])
