@@ -256,7 +256,6 @@ class Engine:
             return bool(np.isfinite(one.poison).all() and np.isfinite(one.parameters).all())
         b.poison[:] = 0
         b.progress[:] = 0
-
         failed: list[BaseException] = []
 
         def work(thread: int, powers: Vector) -> None:
@@ -270,8 +269,9 @@ class Engine:
                 b.progress[STOP] = 1
                 failed.append(error)
 
-        count = range(1, self._threads)
-        others = [Thread(target=work_beside, args=(n, self._powers.copy()), daemon=True) for n in count]
+        others = [
+            Thread(target=work_beside, args=(n, self._powers.copy()), daemon=True) for n in range(1, self._threads)
+        ]
         try:
             for other in others:
                 other.start()

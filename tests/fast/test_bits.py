@@ -170,16 +170,10 @@ def test_long_samples(batch: int, outputs: int, output: str) -> None:
         assert same_bits(got[0], parameters)
 
 
-def nobody_is_left() -> bool:
-    return not any(
-        thread.name.startswith("Thread-") and "work_beside" in thread.name for thread in threading.enumerate()
-    )
-
-
 @pytest.mark.parametrize("started", [0, 1])
 def test_a_thread_that_the_system_refuses(monkeypatch: pytest.MonkeyPatch, started: int) -> None:
     """The error comes through, and those that wait for the thread leave."""
-    starts, start = iter(range(3)), threading.Thread.start
+    before, starts, start = threading.enumerate(), iter(range(3)), threading.Thread.start
 
     def refuse(thread: threading.Thread) -> None:
         if next(starts) >= started:
@@ -189,11 +183,12 @@ def test_a_thread_that_the_system_refuses(monkeypatch: pytest.MonkeyPatch, start
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(RuntimeError, match="can't start"):
         long_samples(43, 33, "linear").fast(2, 3)
-    assert nobody_is_left()
+    assert threading.enumerate() == before
 
 
 def test_a_thread_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its error is raised where the training was asked for, and nobody waits for it."""
+    before = threading.enumerate()
 
     def fail(plan: Any, thread: int) -> Any:
         if thread == 1 and threading.current_thread() is not threading.main_thread():
@@ -203,7 +198,7 @@ def test_a_thread_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nnlite.fast.engine.plan_of_thread", fail)
     with pytest.raises(MemoryError, match="no room"):
         long_samples(43, 33, "linear").fast(2, 3)
-    assert nobody_is_left()
+    assert threading.enumerate() == before
 
 
 #: with every hidden activation before every output, each number of lanes, of layers, and of outputs up to 8
