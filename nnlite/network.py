@@ -303,12 +303,12 @@ class Network:
 
 def _check_arithmetic() -> None:
     """Each thread has a mode of its own; libraries built with -ffast-math change that of whoever loads them."""
-    from nnlite.kernels.mode import PROBES, keeps_subnormals, rounds_to_nearest
+    from nnlite.kernels.mode import keeps_subnormals, rounds_to_nearest
 
     what = None
-    if not keeps_subnormals(PROBES):
+    if not keeps_subnormals():
         what = "subnormal numbers become 0 in this thread (flush-to-zero)"
-    elif not rounds_to_nearest(PROBES):
+    elif not rounds_to_nearest():
         what = "this thread does not round to nearest"
     if what is not None:
         raise IncompatibleError(

@@ -25,6 +25,7 @@ from nnlite.rows import Rows, fit_standardiser, is_mapped, rows_of
 from nnlite.targets import encode_truth, new_labels, sample_weights
 
 if TYPE_CHECKING:
+    from nnlite.fast.beside import Beside
     from nnlite.fast.engine import Engine
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "train",
 ]
 
+#: weights times samples that the plain kernels are given at a time while others are being compiled: about 0.1 s
+_STRETCH = 30_000_000
 #: the loss that goes with each output
 _LOSSES = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy", "linear": "mse"}
 
@@ -194,7 +197,7 @@ def train(
     done: list[Epoch] = []
     watch = None if patience is None else EarlyStopping(patience)
     kept = run.trained.copy()
-    with _Shown(progress, how.epochs) as show:
+    with _Shown(progress, how.epochs) as show, run:
         run.get_ready(show.note, held_out is not None or (measured is not None and work.output == "softmax"))
         for number in range(1, how.epochs + 1):
             if shuffle:
@@ -228,8 +231,8 @@ class _Run:
     """The buffers of one training, allocated once, and its epochs.
 
     The layers that are trained are a network of their own, and what the others make of a sample is its input.
-    The fast kernels take over where that pays; they give the plain ones' bits, and whatever is not finite is left to
-    the plain ones to find.
+    The fast kernels take over where that pays, in the middle of an epoch where they must be compiled first; they give
+    the plain ones' bits, and whatever is not finite is left to the plain ones to find.
 
     Attributes
     ----------
@@ -250,33 +253,46 @@ class _Run:
         begin_state(self._state, how.optimizer_number)
         self.losses = np.empty(rows.count, np.float32)
         self._engine: Engine | None = None
+        self._beside: Beside | None = None
+
+    def __enter__(self) -> _Run:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._beside is not None:
+            self._beside.stop()
 
     def get_ready(self, note: Callable[[str], None], measures: bool) -> None:
         """Decide for the fast kernels or against them.
 
         Parameters
         ----------
-        note : called with a line for the user before something that takes long.
+        note : called with a line for the user before something that takes long, or when it failed.
         measures : whether `accuracy` or `mean_loss` will be asked for.
         """
         from nnlite import fast
         from nnlite.kernels.jit import kernel
         from nnlite.kernels.step import train_rows
 
-        batch, rule = self._records.shape[0], self._how.rule(0)
-        one_by_one = batch == 1 and self._how.is_plain_sgd
+        self._note = note
+        one_by_one = self._records.shape[0] == 1 and self._how.is_plain_sgd
         samples = self.losses.size * self._how.epochs
         choice = fast.choose(self.trained.size * samples, samples, self._shape, one_by_one, measures)
+        is_missing = choice is not None and choice.where == "nowhere"
+        if (choice is None or (is_missing and kernel.keeps_code)) and kernel.where(train_rows) == "nowhere":
+            note(_compiling("the kernels", "later, whatever the network", kernel.keeps_code))
         if choice is None:
-            if kernel.where(train_rows) == "nowhere":
-                note("compiling the kernels; this computer keeps them for later, whatever the network")
             return
-        from nnlite.fast.engine import Engine
+        self._tiny = choice.tiny
+        if is_missing:
+            from nnlite.fast.beside import Beside
 
-        if choice.where == "nowhere":
             whom = "networks like this one" if choice.tiny else "later, whatever the network"
-            note(f"compiling the fast kernels; this computer keeps them for {whom}")
-        self._engine = Engine(self._shape, batch, rule, self.trained, self._state, self._threads, choice.tiny)
+            note(_compiling("the fast kernels" + " meanwhile" * kernel.keeps_code, whom, kernel.keeps_code))
+            if kernel.keeps_code:
+                self._beside = Beside(self._shape, one_by_one, choice.tiny, measures)
+                return
+        self._take_fast()
 
     def epoch(self, number: int, order: npt.NDArray[np.int64]) -> None:
         """One pass over the rows, counted from 0.
@@ -285,27 +301,61 @@ class _Run:
         ------
         DivergedError : a value is no longer finite.
         """
+        done = 0
+        while done < order.size:
+            if self._engine is not None and self._train_fast(number, order, done):
+                return
+            # or they say what is not finite, and where
+            done = self._train_plainly(number, order, done)
+            self._look_beside()
+
+    def _take_fast(self) -> None:
+        from nnlite.fast.engine import Engine
+
+        batch, rule = self._records.shape[0], self._how.rule(0)
+        self._engine = Engine(self._shape, batch, rule, self.trained, self._state, self._threads, self._tiny)
+
+    def _look_beside(self) -> None:
+        """Have the fast kernels compiled, and go over to them when they are."""
+        code = None if self._beside is None else self._beside.poll()
+        if code is None:
+            return
+        self._beside = None
+        if code == 0:
+            self._take_fast()
+        else:
+            self._note("compiling the fast kernels failed; the plain ones go on, slower, to the same network")
+
+    def _train_fast(self, number: int, order: npt.NDArray[np.int64], done: int) -> bool:
+        """The rest of an epoch. False if a value was not finite: nothing has changed then."""
+        assert self._engine is not None
+        rule = self._how.rule(number)
+        for part in self._rows.parts(order[done:], self._records.shape[0]):
+            if not self._engine.train(*part[1:], rule, self.losses[done + part.first :]):
+                return False
+        self._engine.store()
+        return True
+
+    def _train_plainly(self, number: int, order: npt.NDArray[np.int64], done: int) -> int:
+        """The rest of an epoch, or some of it while the fast kernels are being compiled. Returns what is done then."""
         from nnlite.kernels.step import train_rows
 
         rule, batch = self._how.rule(number), self._records.shape[0]
-        if self._engine is not None and all(
-            self._engine.train(*part[1:], rule, self.losses[part.first :]) for part in self._rows.parts(order, batch)
-        ):
-            self._engine.store()
-            return
-        # after the fast kernels the parameters are still those of before the epoch: the plain ones say what is not
-        # finite, and where
+        end = order.size
+        if self._beside is not None:
+            end = min(end, done + max(1, _STRETCH // (self.trained.size * batch)) * batch)
         buffers = self._state, self._records, self._gradients
-        for part in self._rows.parts(order, batch):
-            seen = train_rows(self._shape, self.trained, *part[1:], rule, *buffers, self.losses[part.first :])
+        for part in self._rows.parts(order[done:end], batch):
+            seen = train_rows(self._shape, self.trained, *part[1:], rule, *buffers, self.losses[done + part.first :])
             if seen >= 0:
-                sample = order[part.first + seen]
+                sample = order[done + part.first + seen]
                 raise DivergedError(
                     f"epoch {number + 1}, sample {sample}: {self._what_diverged()}; the network is as it was before. "
                     f"A learning rate below {self._how.learning_rate:g} may help, or standardised inputs"
                 )
         if self._engine is not None:
             self._engine.load()
+        return end
 
     def mean_loss(self, rows: Rows) -> float:
         """Mean loss over rows, without their weights."""
@@ -360,6 +410,10 @@ class _Run:
                 return f"bias {at} of layer {n}"
             at -= outputs
         raise AssertionError("no such parameter")
+
+
+def _compiling(what: str, whom: str, is_kept: bool) -> str:
+    return f"compiling {what}" + (f"; this computer keeps them for {whom}" if is_kept else "")
 
 
 def _features(net: Network, samples: Floats, layers: int) -> Floats:

@@ -29,7 +29,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 @pytest.mark.parametrize("inputs", [1, 2, 3, 17])
 @pytest.mark.parametrize("batch_size", [1, 8, 300])
-@pytest.mark.usefixtures("small_parts")
+@pytest.mark.usefixtures("small_parts", "fast_kernels")
 def test_the_same_bits_as_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernels: str, dtype: Any, inputs: int, batch_size: int
 ) -> None:
@@ -81,7 +81,7 @@ def test_messages_name_the_row_in_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pays_from", [0, np.inf])
-@pytest.mark.usefixtures("small_parts")
+@pytest.mark.usefixtures("small_parts", "fast_kernels")
 def test_what_diverges_is_named_as_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pays_from: float) -> None:
     monkeypatch.setattr(fast, "_PAYS_FROM", dict.fromkeys(fast._PAYS_FROM, pays_from))
     X = np.random.default_rng(1).normal(size=(90, 4)).astype(np.float32)
@@ -96,6 +96,7 @@ def test_what_diverges_is_named_as_in_memory(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("pays_from", [0, np.inf])
+@pytest.mark.usefixtures("fast_kernels")
 def test_the_data_are_never_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pays_from: float) -> None:
     """What is allocated at most, of 6 MB of data in parts of 64 kB."""
     monkeypatch.setattr(fast, "_PAYS_FROM", dict.fromkeys(fast._PAYS_FROM, pays_from))

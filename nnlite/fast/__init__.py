@@ -17,7 +17,7 @@ __all__ = ["Choice", "choose"]
 
 #: weights times samples times epochs from which on the fast kernels are through sooner than the plain ones, which do
 #: some 3e8 a second: where this process has used them before, where they must be loaded from disk (0.2 s), and where
-#: they must be compiled first (5 to 25 s, once on a computer)
+#: another process must compile them first, once on a computer, while the plain ones train
 _PAYS_FROM = {"loaded": 1e6, "on disk": 1e8, "nowhere": 5e9}
 #: samples times epochs from which on a network's own kernel, which saves 20 to 90 ns a sample, makes up for its
 #: compilation (1 to 3 s)

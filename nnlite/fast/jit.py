@@ -4,32 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
-
-from numba import njit
+from typing import ParamSpec, TypeVar
 
 from nnlite.kernels import jit
+from nnlite.kernels.inside import FOR_KERNELS, NO_REFERENCES, inside
 
 __all__ = ["FORCED", "fast_kernel", "inlined", "part"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: no kernel makes an array, so none need count references to them: it took half of the time of small networks
-_NO_REFERENCES = {"_nrt": False}
-#: what only kernels call needs no door for Python, which takes as long to compile as itself
-_INNER = {**_NO_REFERENCES, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: of an `overload`: what makes no function of its own, in the end
-FORCED = {**_INNER, "forceinline": True, "fastmath": False, "error_model": "numpy"}
+FORCED = {"forceinline": True, **FOR_KERNELS, **NO_REFERENCES}
 #: what Python calls: kept on disk, and other threads run meanwhile
-fast_kernel = jit.compiler(Path(jit.__file__).parent, Path(__file__).parent, nogil=True, **_NO_REFERENCES)
+fast_kernel = jit.compiler(Path(jit.__file__).parent, Path(__file__).parent, nogil=True, **NO_REFERENCES)
 
 
 def part(function: Callable[P, R]) -> Callable[P, R]:
     """A function of its own in the machine code of whoever calls it."""
-    return cast(Callable[P, R], njit(fastmath=False, error_model="numpy", **_INNER)(function))
+    return inside(function, **NO_REFERENCES)
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
-    """No function of its own: Numba puts its lines where it is called, and never compiles it alone."""
-    return cast(Callable[P, R], njit(fastmath=False, error_model="numpy", inline="always", **_INNER)(function))
+    """Not even that: its lines are where it is called."""
+    return inside(function, forceinline=True, **NO_REFERENCES)

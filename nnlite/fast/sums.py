@@ -11,9 +11,7 @@ have been +0 or -0, which changes no sum that began at +0.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from nnlite.fast.jit import inlined, part
 from nnlite.fast.lanes import (
@@ -32,14 +30,13 @@ from nnlite.fast.lanes import (
 
 __all__ = ["ADJACENT", "CONTINUE", "SAME", "STORE", "SUBTRACT", "sums_of_products", "sums_of_some_products"]
 
-#: strides, and what becomes of the sums. Numba compiles a function anew for each number that is written where it is
-#: called, but not for those of NumPy
-ADJACENT, SAME = cast(int, np.int64(1)), cast(int, np.int64(0))
-STORE, SUBTRACT, CONTINUE = (cast(int, np.int64(n)) for n in range(3))
+#: strides, and what becomes of the sums
+ADJACENT, SAME = 1, 0
+STORE, SUBTRACT, CONTINUE = 0, 1, 2
 
 
 def _tiles(columns: int, height: int) -> Callable[..., int]:
-    """`sums_of_products` for so many vectors of columns, `height` rows at a time from row r. Returns the row behind."""
+    """`sums_of_products` for so many vectors of columns, `height` rows at a time. Returns the row behind them."""
 
     @inlined
     def tiles(
@@ -55,9 +52,10 @@ def _tiles(columns: int, height: int) -> Callable[..., int]:
         out_stride: int,
         use: int,
         rows: int,
-        r: int,
+        first: int,
     ) -> int:
-        while r + height <= rows:
+        end = first + (rows - first) // height * height
+        for r in range(first, end, height):
             row, target = ahead(a, r * a_stride), ahead(out, r * out_stride)
             if use == CONTINUE:
                 tile = tile_at(target, out_stride, height, columns)
@@ -69,8 +67,7 @@ def _tiles(columns: int, height: int) -> Callable[..., int]:
                 store_difference(tile, target, out_stride)
             else:
                 store_tile(tile, target, out_stride)
-            r += height
-        return r
+        return end
 
     return tiles
 
@@ -126,17 +123,15 @@ def sums_of_products(
     use : STORE, or SUBTRACT it from out, or CONTINUE from out instead of start.
     rows, columns : of out; columns a multiple of 16.
     """
-    c = 0
-    while c + BROAD * LANES <= columns:
+    broad, wide = columns // (BROAD * LANES) * (BROAD * LANES), columns // (2 * LANES) * (2 * LANES)
+    for c in range(0, broad, BROAD * LANES):
         p, o = ahead(b, c), ahead(out, c)
         _broad_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, use, rows, 0)
-        c += BROAD * LANES
-    while c + 2 * LANES <= columns:
+    for c in range(broad, wide, 2 * LANES):
         p, o = ahead(b, c), ahead(out, c)
         _wide_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, use, rows, 0)
-        c += 2 * LANES
-    if c < columns:
-        p, o = ahead(b, c), ahead(out, c)
+    if wide < columns:
+        p, o = ahead(b, wide), ahead(out, wide)
         _narrow_strip(start, start_stride, a, a_step, a_stride, p, b_step, count, o, out_stride, use, rows, 0)
 
 
@@ -154,7 +149,7 @@ def _live(a: Any, first: int, count: int) -> int:
 
 
 def _some(columns: int) -> Callable[..., int]:
-    """`sums_of_some_products`, so many vectors at a time from column c on. Returns the column behind."""
+    """`sums_of_some_products`, so many vectors at a time from the first column on. Returns the column behind."""
 
     @inlined
     def some(
@@ -169,9 +164,10 @@ def _some(columns: int) -> Callable[..., int]:
         use: int,
         rows: int,
         width: int,
-        c: int,
+        first: int,
     ) -> int:
-        while c + columns * LANES <= width:
+        end = first + (width - first) // (columns * LANES) * (columns * LANES)
+        for c in range(first, end, columns * LANES):
             column = ahead(b, c)
             for r in range(rows):
                 row, target = ahead(a, r * a_stride), ahead(out, r * out_stride + c)
@@ -187,8 +183,7 @@ def _some(columns: int) -> Callable[..., int]:
                     store_tile(tile, target, SAME)
                 elif seen != 0:
                     store_difference(tile, target, SAME)
-            c += columns * LANES
-        return c
+        return end
 
     return some
 

@@ -10,7 +10,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit
 
-__all__ = ["compiler", "kernel"]
+from nnlite.kernels.inside import NO_REFERENCES, STRICT, inside
+
+__all__ = ["compiler", "kernel", "kernel_with_arrays"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,16 +37,21 @@ class compiler:  # noqa: N801  used as a decorator
     Attributes
     ----------
     digest : of the sources.
+    keeps_code : whether there is a place on disk for it.
     """
 
     def __init__(self, *folders: Path, **options: bool) -> None:
         self.digest = _digest_of(folders)
         self._options = options
+        self.keeps_code = True
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        # Without fastmath nothing is fused or reassociated; division by zero gives what IEEE-754 says. No C program
-        # calls a kernel, so none needs a door for that, which takes time to compile.
-        compiled: Any = njit(fastmath=False, error_model="numpy", no_cfunc_wrapper=True, **self._options)(function)
+        # no C program calls a kernel, so none needs a door for that, which takes time to compile
+        compiled: Any = njit(no_cfunc_wrapper=True, **STRICT, **self._options)(function)
+        within: Any = inside(function, **{key: self._options[key] for key in NO_REFERENCES if key in self._options})
+        # what Numba asks for when another kernel calls this one
+        compiled.get_call_template, compiled.get_overload = within.get_call_template, within.get_overload
+        compiled.within = within
         name = function.__qualname__
         function.__qualname__ = f"{name}-{self.digest}"
         try:
@@ -52,6 +59,7 @@ class compiler:  # noqa: N801  used as a decorator
         except RuntimeError as error:  # no folder at all that can be written: compiled anew by every process
             if "no locator available" not in str(error):
                 raise
+            self.keeps_code = False
         finally:
             function.__qualname__ = name
         return cast(Callable[P, R], compiled)
@@ -66,5 +74,6 @@ class compiler:  # noqa: N801  used as a decorator
         return "on disk" if found else "nowhere"
 
 
-#: how every kernel of this folder is compiled
-kernel = compiler(Path(__file__).parent)
+#: how the kernels of this folder are compiled, and the few that make or return arrays
+kernel = compiler(Path(__file__).parent, **NO_REFERENCES)
+kernel_with_arrays = compiler(Path(__file__).parent)

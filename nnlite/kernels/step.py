@@ -14,7 +14,8 @@ import numpy.typing as npt
 from nnlite.kernels.activation import activate
 from nnlite.kernels.dense import dense_backward, dense_forward
 from nnlite.kernels.exp_log import is_finite
-from nnlite.kernels.jit import kernel
+from nnlite.kernels.inside import light_kernel
+from nnlite.kernels.jit import kernel, kernel_with_arrays
 from nnlite.kernels.loss import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
 from nnlite.kernels.optimizer import adam_update, decay_weights, gradient_square, momentum_update, sgd_update
 from nnlite.kernels.sqrt import sqrt_f32
@@ -91,7 +92,7 @@ class Rule(NamedTuple):
     clip_norm: np.float32
 
 
-@kernel
+@light_kernel
 def parameter_count(shape: Shape) -> int:
     """Weights and biases."""
     count = 0
@@ -100,14 +101,14 @@ def parameter_count(shape: Shape) -> int:
     return count
 
 
-@kernel
+@light_kernel
 def activation_count(shape: Shape) -> int:
     """Floats of one sample's record X."""
     count: int = shape.sizes[0] + gradient_count(shape)
     return count
 
 
-@kernel
+@light_kernel
 def gradient_count(shape: Shape) -> int:
     """Floats of one sample's dA."""
     count = 0
@@ -116,7 +117,6 @@ def gradient_count(shape: Shape) -> int:
     return count
 
 
-@kernel
 def state_count(shape: Shape, optimizer: int) -> int:
     """Floats that an optimiser keeps between steps."""
     count = 0
@@ -127,17 +127,14 @@ def state_count(shape: Shape, optimizer: int) -> int:
     return count
 
 
-@kernel
 def begin_state(state: Vector, optimizer: int) -> None:
     """What an optimiser keeps before its first step: nothing yet, and beta^0."""
-    for n in range(state.size):
-        state[n] = np.float32(0.0)
+    state[:] = np.float32(0.0)
     if optimizer == ADAM:
-        for n in range(_POWERS):
-            state[n] = np.float32(1.0)
+        state[:_POWERS] = np.float32(1.0)
 
 
-@kernel
+@kernel_with_arrays
 def features(shape: Shape, parameters: Vector, a: Vector, b: Vector, layers: int) -> Vector:
     """What the first `layers` layers make of a sample, all of them with their activation.
 
@@ -155,7 +152,7 @@ def features(shape: Shape, parameters: Vector, a: Vector, b: Vector, layers: int
     return a[: shape.sizes[layers]]
 
 
-@kernel
+@kernel_with_arrays
 def forward(shape: Shape, parameters: Vector, a: Vector, b: Vector) -> Vector:
     """Inference: `a` holds the sample; `a` and `b` take turns, each of its widest layer's size. Returns the logits."""
     last = shape.sizes.size - 1
@@ -298,7 +295,7 @@ def apply(shape: Shape, parameters: Vector, X: Matrix, dA: Matrix, rule: Rule, s
     return finite
 
 
-@kernel
+@kernel_with_arrays
 def forward_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix) -> None:
     """Logits of many standardised samples: X (samples, inputs), out (samples, outputs)."""
     widest = shape.sizes.max()
@@ -312,7 +309,7 @@ def forward_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix) -> No
             out[k, j] = logits[j]
 
 
-@kernel
+@kernel_with_arrays
 def feature_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, layers: int) -> None:
     """`features` of many standardised samples: X (samples, inputs), out (samples, sizes[layers])."""
     widest = shape.sizes.max()
@@ -326,7 +323,7 @@ def feature_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, layer
             out[k, j] = x[j]
 
 
-@kernel
+@kernel_with_arrays
 def loss_rows(shape: Shape, parameters: Vector, X: Matrix, labels: Indices, targets: Matrix, losses: Vector) -> None:
     """Losses of many standardised samples, as `train_rows` takes them; nothing is learned."""
     widest = shape.sizes.max()

@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 from nnlite import Network, fast, train
 from nnlite.errors import DivergedError, UsageError
+from nnlite.fast.beside import compile_for
 from nnlite.fast.engine import Engine, fits_registers
-from nnlite.fast.plan import make_tiny_plan, plan_of_thread
-from nnlite.fast.tiny import tiny_kernel
+from nnlite.fast.plan import plan_of_thread
 from nnlite.kernels.step import (
     Rule,
     Shape,
@@ -411,6 +411,7 @@ def _trained(net: Network, X: Any, y: Any, arguments: dict[str, Any]) -> tuple[N
         return mine, str(error)
 
 
+@pytest.mark.usefixtures("fast_kernels")
 @given(data=st.data())
 def test_train_gives_the_same_either_way(data: st.DataObject) -> None:
     """The public function: all that comes out of it, whichever kernels it takes."""
@@ -452,15 +453,13 @@ def test_train_gives_the_same_with_a_kernel_of_the_network_s_own(output: str) ->
     X, y = generator.normal(size=(40, 3)), generator.uniform(size=(40, 2))
     arguments: dict[str, Any] = {"epochs": 3, "schedule": "cosine", "sample_weight": generator.uniform(size=40)}
     truth = y.argmax(1) if output == "softmax" else y
+    compile_for(net.kernel_shape(), True, True, True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fast, "_PAYS_FROM", dict.fromkeys(fast._PAYS_FROM, np.inf))
         plain, history = _trained(net, X, truth, arguments)
         patch.setattr(fast, "_PAYS_FROM", dict.fromkeys(fast._PAYS_FROM, 0))
         patch.setattr(fast, "_OWN_PAYS_FROM", 0)
         mine, told = _trained(net, X, truth, arguments)
-    plan = make_tiny_plan(net.kernel_shape())
-    assert plan is not None
-    assert tiny_kernel(plan).signatures
     assert told == history
     assert same_bits(mine.parameters, plain.parameters)
 
@@ -479,8 +478,8 @@ def test_a_number_of_threads_that_cannot_be(threads: Any) -> None:
         train(Network([2, 2]), np.eye(2), [0, 1], threads=threads, progress=False)
 
 
+@pytest.mark.usefixtures("fast_kernels")
 def test_what_pays_goes_by_the_work() -> None:
-    """The fast kernels are loaded here: the engine is imported, and other tests may have called it."""
     shape = Shape(np.array([50, 60, 2]), int(HiddenActivation.RELU), int(OutputFunction.SOFTMAX))
     assert fast.choose(fast._PAYS_FROM["loaded"] - 1, 1, shape, True, True) is None
     choice = fast.choose(fast._PAYS_FROM["nowhere"], 1, shape, True, True)
@@ -490,55 +489,43 @@ def test_what_pays_goes_by_the_work() -> None:
 
 
 def test_a_kernel_of_a_network_s_own_pays_sooner_once_it_is_there(tmp_path: Path) -> None:
-    """A process that trains long compiles it, and says so; then, and in the next process, less work is enough."""
+    """Once a process has compiled it, less work is enough, there and in the next one."""
     program = """
-import numpy as np
-from nnlite import Network, fast, train
-import nnlite.fast.engine
+from nnlite import Network, fast
+from nnlite.fast.beside import compile_for
 shape = Network([3, 5, 2], "leaky_relu").kernel_shape()
 def told():
     return [fast.choose(fast._PAYS_FROM[where], 1, shape, True, False) for where in ("loaded", "on disk")]
 long = fast._PAYS_FROM["nowhere"], fast._OWN_PAYS_FROM, shape
 print(told(), *(fast.choose(*long, one_by_one, False) for one_by_one in (False, True)))
-fast._OWN_PAYS_FROM = fast._PAYS_FROM["nowhere"] = 0
-net, X = Network([3, 5, 2], "leaky_relu"), np.random.default_rng(0).normal(size=(4000, 3))
-train(net, X, np.arange(4000) % 2, epochs=800, accuracy=False, progress=lambda *_: None)
+compile_for(shape, True, True, False)
 print(told())
 """
 
-    def said() -> tuple[list[str], str]:
+    def said() -> list[str]:
         command, environment = [sys.executable, "-c", program], os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-        return done.stdout.splitlines(), done.stderr
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.splitlines()
 
-    out, err = said()
     other, loaded = "Choice(tiny=False, where='nowhere')", "Choice(tiny=True, where='loaded')"
-    assert out == [f"[None, None] {other} Choice(tiny=True, where='nowhere')", f"[{loaded}, {loaded}]"]
-    assert err.count("compiling the fast kernels") == 1
-    out, err = said()
+    assert said() == [f"[None, None] {other} Choice(tiny=True, where='nowhere')", f"[{loaded}, {loaded}]"]
     on_disk = "Choice(tiny=True, where='on disk')"
-    assert out == [f"[None, {on_disk}] {other} {on_disk}", f"[{loaded}, {loaded}]"]
-    assert err == ""
+    assert said() == [f"[None, {on_disk}] {other} {on_disk}", f"[{loaded}, {loaded}]"]
 
 
-@pytest.mark.parametrize(("pays_from", "what"), [("0", "fast kernels"), ("1e30", "kernels")])
-def test_the_first_use_on_a_computer_says_so(tmp_path: Path, pays_from: str, what: str) -> None:
+def test_the_first_use_on_a_computer_says_so(tmp_path: Path) -> None:
     """A process with an empty cache tells that it compiles, once; the next one finds the code on disk."""
     program = (
-        "import numpy as np; from nnlite import Network, fast, train; import sys; pays_from = float(sys.argv[1]);"
-        "fast._PAYS_FROM = dict.fromkeys(fast._PAYS_FROM, pays_from);"
-        "show = (lambda *_: None) if sys.argv[2:] else False;"
+        "import numpy as np; from nnlite import Network, train; import sys;"
+        "show = (lambda *_: None) if sys.argv[1:] else False;"
         "[train(Network([2, n, 2]), np.eye(2), [0, 1], epochs=1, progress=show) for n in (3, 4)]"
     )
 
     def said(*arguments: str) -> str:
-        command = [sys.executable, "-c", program, pays_from, *arguments]
+        command = [sys.executable, "-c", program, *arguments]
         environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
         return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
 
-    assert said("aloud").splitlines() == [
-        f"compiling the {what}; this computer keeps them for later, whatever the network"
-    ]
+    assert said("aloud") == "compiling the kernels; this computer keeps them for later, whatever the network\n"
     assert said("aloud") == ""
     for path in tmp_path.rglob("*train_*"):
         path.unlink()
