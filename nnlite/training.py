@@ -359,18 +359,18 @@ class _Run:
 
     def mean_loss(self, rows: Rows) -> float:
         """Mean loss over rows, without their weights."""
-        from nnlite.kernels.step import loss_rows
+        from nnlite.kernels.step import loss_rows, scratch
 
         losses = np.empty(rows.count, np.float32)
         for part in rows.parts(np.arange(rows.count), 1):
             given, found = (part.X, part.classes, part.targets), losses[part.first : part.first + part.order.size]
             if self._engine is None or self._engine.measure(*given, found) is None:
-                loss_rows(self._shape, self.trained, *given, found)
+                loss_rows(self._shape, self.trained, *given, found, scratch(self._shape))
         return float(np.mean(losses, dtype=np.float64))
 
     def accuracy(self, rows: Rows) -> float:
         """Share of rows that a softmax network classifies right."""
-        from nnlite.kernels.step import forward_rows
+        from nnlite.kernels.step import forward_rows, scratch
 
         total = 0
         for part in rows.parts(np.arange(rows.count), 1):
@@ -379,7 +379,7 @@ class _Run:
                 right = self._engine.measure(part.X, part.classes, part.targets, nothing)
             if right is None:
                 logits = np.empty((part.order.size, self._net.sizes[-1]), np.float32)
-                forward_rows(self._shape, self.trained, part.X, logits)
+                forward_rows(self._shape, self.trained, part.X, logits, scratch(self._shape))
                 right = int(np.count_nonzero(np.argmax(logits, axis=1) == part.classes))
             total += right
         return total / rows.count
@@ -418,12 +418,13 @@ def _compiling(what: str, whom: str, is_kept: bool) -> str:
 
 def _features(net: Network, samples: Floats, layers: int) -> Floats:
     """What the first layers make of standardised samples: (samples, sizes[layers])."""
-    from nnlite.kernels.step import feature_rows
+    from nnlite.kernels.step import feature_rows, scratch
 
     if not layers:
         return samples
     out = np.empty((samples.shape[0], net.sizes[layers]), np.float32)
-    feature_rows(net.kernel_shape(), net.parameters, samples, out, layers)
+    shape = net.kernel_shape()
+    feature_rows(shape, net.parameters, samples, out, layers, scratch(shape))
     return out
 
 
@@ -495,10 +496,11 @@ def _held_out(net: Network, validation: Any, frozen: int) -> Rows:
 
 def mean_loss(net: Network, samples: Floats, classes: npt.NDArray[np.int64], targets: Floats) -> float:
     """Mean loss of standardised samples, as `encode_validation` gives them."""
-    from nnlite.kernels.step import loss_rows
+    from nnlite.kernels.step import loss_rows, scratch
 
     losses = np.empty(samples.shape[0], np.float32)
-    loss_rows(net.kernel_shape(), net.parameters, samples, classes, targets, losses)
+    shape = net.kernel_shape()
+    loss_rows(shape, net.parameters, samples, classes, targets, losses, scratch(shape))
     return float(np.mean(losses, dtype=np.float64))
 
 

@@ -109,7 +109,7 @@ class _Bench:
         a[: self._sizes[0]] = self._sample
         in_a, in_b = self._put(a.tobytes()), self._put(b.tobytes())
         cost, logits = call(self._board, "nn_forward", self._c_shape, self._in_flash, in_a, in_b, returns=int)
-        expected = step.forward(self._shape, self._parameters, a, b)
+        expected = (a, b)[step.forward(self._shape, self._parameters, a, b)][:outputs]
         _compare(self._floats(logits, outputs), expected, "logits")
         of_softmax = None
         if self._shape.output == step.SOFTMAX:

@@ -113,7 +113,7 @@ def inference(profile: Profile, workload: Workload) -> Cost:
             got = np.frombuffer(board.read_memory(buffers[1], 4 * workload.sizes[-1]), np.float32)
     a, b = np.zeros(widest, np.float32), np.zeros(widest, np.float32)
     a[: sample.size] = sample
-    wanted = step.forward(workload.shape(), parameters, a, b)
+    wanted = (a, b)[step.forward(workload.shape(), parameters, a, b)][: workload.sizes[-1]]
     if status != 0 or not np.allclose(got, wanted, rtol=1e-3, atol=1e-4):
         raise IntegrityError(
             f"emlearn's engine does not compute workload {workload.name}: its interface is another one"

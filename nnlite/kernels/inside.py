@@ -13,17 +13,16 @@ from numba import njit, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
-__all__ = ["FOR_KERNELS", "NO_REFERENCES", "STRICT", "inside", "light_kernel"]
+__all__ = ["FOR_KERNELS", "STRICT", "inside", "light_kernel"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: without fastmath nothing is fused or reassociated; division by zero gives what IEEE-754 says
-STRICT = {"fastmath": False, "error_model": "numpy"}
-#: and what only kernels call needs no doors for Python and C programs, which take as long to compile as itself
+#: without fastmath nothing is fused or reassociated; division by zero gives what IEEE-754 says; and no kernel makes an
+#: array, so no references to arrays need counting
+STRICT = {"fastmath": False, "error_model": "numpy", "_nrt": False}
+#: what only kernels call needs no doors for Python and C programs, which take as long to compile as itself
 FOR_KERNELS = {**STRICT, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-#: where no array is made or returned, no references to arrays need counting
-NO_REFERENCES = {"_nrt": False}
 
 
 class _Unfinished(JITCodeLibrary):  # type: ignore[misc]
@@ -68,7 +67,7 @@ def inside(function: Callable[P, R], **options: bool) -> Callable[P, R]:
 
 def light_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """The same for what is over at once even as Python: that is what it stays where Python calls it."""
-    return _inside(function, function, NO_REFERENCES)
+    return _inside(function, function, {})
 
 
 def _inside(function: Callable[P, R], for_python: Callable[..., Any], options: dict[str, bool]) -> Callable[P, R]:

@@ -10,9 +10,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit
 
-from nnlite.kernels.inside import NO_REFERENCES, STRICT, inside
+from nnlite.kernels.inside import STRICT, inside
 
-__all__ = ["compiler", "kernel", "kernel_with_arrays"]
+__all__ = ["compiler", "kernel"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +48,7 @@ class compiler:  # noqa: N801  used as a decorator
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         # no C program calls a kernel, so none needs a door for that, which takes time to compile
         compiled: Any = njit(no_cfunc_wrapper=True, **STRICT, **self._options)(function)
-        within: Any = inside(function, **{key: self._options[key] for key in NO_REFERENCES if key in self._options})
+        within: Any = inside(function)
         # what Numba asks for when another kernel calls this one
         compiled.get_call_template, compiled.get_overload = within.get_call_template, within.get_overload
         compiled.within = within
@@ -74,6 +74,5 @@ class compiler:  # noqa: N801  used as a decorator
         return "on disk" if found else "nowhere"
 
 
-#: how the kernels of this folder are compiled, and the few that make or return arrays
-kernel = compiler(Path(__file__).parent, **NO_REFERENCES)
-kernel_with_arrays = compiler(Path(__file__).parent)
+#: how every kernel of this folder is compiled
+kernel = compiler(Path(__file__).parent)

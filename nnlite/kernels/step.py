@@ -15,7 +15,7 @@ from nnlite.kernels.activation import activate
 from nnlite.kernels.dense import dense_backward, dense_forward
 from nnlite.kernels.exp_log import is_finite
 from nnlite.kernels.inside import light_kernel
-from nnlite.kernels.jit import kernel, kernel_with_arrays
+from nnlite.kernels.jit import kernel
 from nnlite.kernels.loss import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
 from nnlite.kernels.optimizer import adam_update, decay_weights, gradient_square, momentum_update, sgd_update
 from nnlite.kernels.sqrt import sqrt_f32
@@ -41,6 +41,7 @@ __all__ = [
     "gradient_count",
     "loss_rows",
     "parameter_count",
+    "scratch",
     "state_count",
     "train_rows",
 ]
@@ -134,11 +135,11 @@ def begin_state(state: Vector, optimizer: int) -> None:
         state[:_POWERS] = np.float32(1.0)
 
 
-@kernel_with_arrays
-def features(shape: Shape, parameters: Vector, a: Vector, b: Vector, layers: int) -> Vector:
+@kernel
+def features(shape: Shape, parameters: Vector, a: Vector, b: Vector, layers: int) -> int:
     """What the first `layers` layers make of a sample, all of them with their activation.
 
-    `a` holds the sample; x0, x2, ... lie in `a`, x1, x3, ... in `b`. Returns (sizes[layers],).
+    `a` holds the sample; x0, x2, ... lie in `a`, x1, x3, ... in `b`. Returns where the last one is, 0 for a, 1 for b.
     """
     at = 0
     for n in range(1, layers + 1):
@@ -149,20 +150,23 @@ def features(shape: Shape, parameters: Vector, a: Vector, b: Vector, layers: int
         at += outputs
         activate(b[:outputs], b[:outputs], shape.hidden)
         a, b = b, a
-    return a[: shape.sizes[layers]]
+    return layers % 2
 
 
-@kernel_with_arrays
-def forward(shape: Shape, parameters: Vector, a: Vector, b: Vector) -> Vector:
-    """Inference: `a` holds the sample; `a` and `b` take turns, each of its widest layer's size. Returns the logits."""
+@kernel
+def forward(shape: Shape, parameters: Vector, a: Vector, b: Vector) -> int:
+    """Inference: `a` holds the sample; `a` and `b` take turns, each of its widest layer's size.
+
+    Returns where the logits are, 0 for a, 1 for b.
+    """
     last = shape.sizes.size - 1
     inputs, outputs = shape.sizes[last - 1], shape.sizes[last]
     at = parameter_count(shape) - (inputs * outputs + outputs)
-    x = features(shape, parameters, a, b, last - 1)
-    out = b[:outputs] if (last - 1) % 2 == 0 else a[:outputs]
+    place = features(shape, parameters, a, b, last - 1)
+    x, out = (a, b) if place == 0 else (b, a)
     weights = parameters[at : at + inputs * outputs].reshape((inputs, outputs))
-    dense_forward(x, weights, parameters[at + inputs * outputs :], out)
-    return out
+    dense_forward(x[:inputs], weights, parameters[at + inputs * outputs :], out[:outputs])
+    return 1 - place
 
 
 @kernel
@@ -295,45 +299,44 @@ def apply(shape: Shape, parameters: Vector, X: Matrix, dA: Matrix, rule: Rule, s
     return finite
 
 
-@kernel_with_arrays
-def forward_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix) -> None:
-    """Logits of many standardised samples: X (samples, inputs), out (samples, outputs)."""
-    widest = shape.sizes.max()
-    a = np.empty(widest, np.float32)
-    b = np.empty(widest, np.float32)
+def scratch(shape: Shape) -> Matrix:
+    """What the loops over many rows below compute in: (3, widest layer)."""
+    return np.empty((3, shape.sizes.max()), np.float32)
+
+
+@kernel
+def forward_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, buffers: Matrix) -> None:
+    """Logits of many standardised samples: X (samples, inputs), out (samples, outputs), buffers from `scratch`."""
     for k in range(X.shape[0]):
         for i in range(X.shape[1]):
-            a[i] = X[k, i]
-        logits = forward(shape, parameters, a, b)
+            buffers[0, i] = X[k, i]
+        logits = buffers[forward(shape, parameters, buffers[0], buffers[1])]
         for j in range(out.shape[1]):
             out[k, j] = logits[j]
 
 
-@kernel_with_arrays
-def feature_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, layers: int) -> None:
-    """`features` of many standardised samples: X (samples, inputs), out (samples, sizes[layers])."""
-    widest = shape.sizes.max()
-    a = np.empty(widest, np.float32)
-    b = np.empty(widest, np.float32)
+@kernel
+def feature_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, layers: int, buffers: Matrix) -> None:
+    """`features` of many standardised samples: X (samples, inputs), out (samples, sizes[layers]), as above."""
     for k in range(X.shape[0]):
         for i in range(X.shape[1]):
-            a[i] = X[k, i]
-        x = features(shape, parameters, a, b, layers)
+            buffers[0, i] = X[k, i]
+        x = buffers[features(shape, parameters, buffers[0], buffers[1], layers)]
         for j in range(out.shape[1]):
             out[k, j] = x[j]
 
 
-@kernel_with_arrays
-def loss_rows(shape: Shape, parameters: Vector, X: Matrix, labels: Indices, targets: Matrix, losses: Vector) -> None:
-    """Losses of many standardised samples, as `train_rows` takes them; nothing is learned."""
-    widest = shape.sizes.max()
-    a = np.empty(widest, np.float32)
-    b = np.empty(widest, np.float32)
-    dA = np.empty(shape.sizes[-1], np.float32)
+@kernel
+def loss_rows(
+    shape: Shape, parameters: Vector, X: Matrix, labels: Indices, targets: Matrix, losses: Vector, buffers: Matrix
+) -> None:
+    """Losses of many standardised samples, as `train_rows` takes them, buffers as above; nothing is learned."""
+    outputs = shape.sizes[-1]
+    dA = buffers[2, :outputs]
     for k in range(X.shape[0]):
         for i in range(X.shape[1]):
-            a[i] = X[k, i]
-        logits = forward(shape, parameters, a, b)
+            buffers[0, i] = X[k, i]
+        logits = buffers[forward(shape, parameters, buffers[0], buffers[1]), :outputs]
         if shape.output == SOFTMAX:
             losses[k] = softmax_cross_entropy(logits, labels[k], dA)
         elif shape.output == SIGMOID_OUTPUT:

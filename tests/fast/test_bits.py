@@ -33,6 +33,7 @@ from nnlite.kernels.step import (
     forward_rows,
     gradient_count,
     loss_rows,
+    scratch,
     state_count,
     train_rows,
 )
@@ -269,11 +270,11 @@ def test_measuring(training: Training) -> None:
     engine = Engine(shape, training.batch, training.rule, training.parameters, training.state())
     losses, wanted = np.empty(rows, np.float32), np.empty(rows, np.float32)
     right = engine.measure(training.X, training.labels, training.targets, losses)
-    loss_rows(shape, training.parameters, training.X, training.labels, training.targets, wanted)
+    loss_rows(shape, training.parameters, training.X, training.labels, training.targets, wanted, scratch(shape))
     assert same_bits(losses, wanted)
     if shape.output == OutputFunction.SOFTMAX:
         logits = np.empty((rows, shape.sizes[-1]), np.float32)
-        forward_rows(shape, training.parameters, training.X, logits)
+        forward_rows(shape, training.parameters, training.X, logits, scratch(shape))
         assert right == np.count_nonzero(np.argmax(logits, axis=1) == training.labels)
         # without room for losses they are not computed
         assert engine.measure(training.X, training.labels, training.targets, np.empty(0, np.float32)) == right

@@ -36,6 +36,7 @@ from nnlite.kernels.step import (
     features,
     forward_rows,
     gradient_count,
+    scratch,
     state_count,
     train_rows,
 )
@@ -156,7 +157,8 @@ def _features(sizes: Words, settings: Words, parameters: Words, x: Words) -> tup
     shape = Shape(sizes.astype(np.int64), int(settings[0]), LINEAR)
     a, b = np.empty(int(sizes.max()), np.float32), np.empty(int(sizes.max()), np.float32)
     a[: x.size] = _f(x)
-    return (features(shape, _f(parameters), a, b, int(settings[1])).copy(),)
+    layers = int(settings[1])
+    return ((a, b)[features(shape, _f(parameters), a, b, layers)][: int(sizes[layers])].copy(),)
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,7 @@ def _train(
         seen = train_rows(run.shape, after, *given, state, records, buffer, losses[epoch])
         assert seen == -1
     logits = np.empty((rows, int(sizes[-1])), np.float32)
-    forward_rows(run.shape, after, run.X, logits)
+    forward_rows(run.shape, after, run.X, logits, scratch(run.shape))
     return losses.ravel(), after, state, logits.ravel()
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numba import njit
 from numba.core.runtime import _nrt_python, rtsys
 
 from nnlite.kernels.step import (
@@ -47,10 +50,7 @@ def test_a_step_allocates_nothing(optimizer: str, output: OutputFunction) -> Non
 
 
 def test_the_count_sees_an_array() -> None:
-    from nnlite.kernels.step import forward_rows
-
-    shape = Shape(np.array([2, 2]), 1, 0)
-    arguments = shape, np.zeros(6, np.float32), np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32)
+    making: Any = njit(lambda n: np.empty(n).size)
     before = rtsys.get_allocation_stats().alloc
-    forward_rows(*arguments)
+    assert making(3) == 3
     assert rtsys.get_allocation_stats().alloc > before
