@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import cache
 from importlib import metadata
 
-import numpy as np
-
 from nnlite import __version__
 from nnlite.bench.peers.task import Floats, Task
+from nnlite.fast.beside import compile_for
 from nnlite.network import Network
 from nnlite.training import train
 
@@ -26,16 +25,9 @@ def ways(task: Task) -> list[str]:
 
 
 @cache
-def _load_kernels(sizes: tuple[int, ...], output: str, batch_size: int) -> None:
-    """Train a network so long that whatever is compiled only for long work is there, for samples one by one or in
-    batches. It does not get better, so that patience ends that after two epochs.
-    """
-    net, X = Network(sizes, "relu", output), np.zeros((2, sizes[0]), np.float32)
-    y = np.zeros(2, np.int64) if output == "softmax" else np.zeros((2, sizes[-1]), np.float32)
-    if output == "softmax":
-        net.labels = tuple(range(sizes[-1]))
-    epochs, rate = 10**10, 1e-30
-    train(net, X, y, epochs, batch_size, rate, validation=(X, y), patience=1, progress=False, standardize=False)
+def _load_kernels(sizes: tuple[int, ...], output: str, one_by_one: bool) -> None:
+    """What is compiled only for long work, and would be meanwhile."""
+    compile_for(Network(sizes, "relu", output).kernel_shape(), one_by_one, True, False)
 
 
 class Ours:
@@ -51,7 +43,7 @@ class Ours:
 
     def prepare(self, rows: int) -> None:
         """See `Trainer`."""
-        _load_kernels(self._task.sizes, self._task.output, min(self._task.batch_size, 2))
+        _load_kernels(self._task.sizes, self._task.output, self._task.batch_size == 1)
         self._rows = rows
         self.reset()
         self.train(1)
