@@ -258,9 +258,9 @@ class _Run:
     def __enter__(self) -> _Run:
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        if self._beside is not None:
-            self._beside.stop()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._beside is not None and kind is not None and not issubclass(kind, Exception):
+            self._beside.stop()  # Ctrl-C is meant for all; otherwise it goes on, for trainings to come
 
     def get_ready(self, note: Callable[[str], None], measures: bool) -> None:
         """Decide for the fast kernels or against them.

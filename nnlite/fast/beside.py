@@ -7,11 +7,8 @@ leaves behind is the machine code on disk.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 
@@ -40,24 +37,41 @@ def compile_for(shape: Shape, one_by_one: bool, tiny: bool, measures: bool) -> N
         engine.measure(rows, labels, targets, losses)
 
 
+#: finds this nnlite where this process did: the place of the machine code goes by it
+_PROGRAM = """
+import json, sys
+sys.path[:], (sizes, hidden, output), *how = json.loads(sys.argv[1])
+import numpy as np
+from nnlite.fast.beside import compile_for
+from nnlite.kernels.step import Shape
+compile_for(Shape(np.array(sizes), hidden, output), *how)
+"""
+
+
+#: by what they compile. What a training leaves unfinished goes on for the next one, in this process or a later one
+_running: dict[str, subprocess.Popen[bytes]] = {}
+
+
 class Beside:
     """The other process. It begins with the first look at it, so that it takes nothing from what comes before."""
 
     def __init__(self, shape: Shape, one_by_one: bool, tiny: bool, measures: bool) -> None:
         """As of `compile_for`."""
-        self._spec = [shape.sizes.tolist(), int(shape.hidden), int(shape.output)], one_by_one, tiny, measures
-        self._process: subprocess.Popen[bytes] | None = None
+        network = shape.sizes.tolist(), int(shape.hidden), int(shape.output)
+        self._spec = json.dumps([sys.path, network, one_by_one, tiny, measures])
 
     def poll(self) -> int | None:
         """The exit code, 0 when all is compiled, or None as long as there is none."""
-        if self._process is not None:
-            return self._process.poll()
-        # this nnlite, wherever it was imported from: where the machine code lies goes by its place
-        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+        process = _running.get(self._spec)
+        if process is not None:
+            code = process.poll()
+            if code is not None:
+                del _running[self._spec]
+            return code
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, json.dumps(self._spec)],
-                env=os.environ | {"PYTHONPATH": path},
+            _running[self._spec] = subprocess.Popen(
+                # -P: nothing in the folder that happens to be the current one is imported
+                [sys.executable, "-P", "-c", _PROGRAM, self._spec],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -68,16 +82,7 @@ class Beside:
 
     def stop(self) -> None:
         """What it has not finished is lost."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-
-def _main(spec: str) -> None:
-    (sizes, hidden, output), one_by_one, tiny, measures = json.loads(spec)
-    with suppress(KeyboardInterrupt):
-        compile_for(Shape(np.array(sizes), hidden, output), one_by_one, tiny, measures)
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1])
+        process = _running.pop(self._spec, None)
+        if process is not None:
+            process.kill()
+            process.wait()

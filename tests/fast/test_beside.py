@@ -108,30 +108,36 @@ def test_a_process_that_fails(
     assert same_bits(net.parameters, plain.parameters)
 
 
-@pytest.mark.parametrize("stops", [False, True])
-def test_the_process_ends_with_the_training(monkeypatch: pytest.MonkeyPatch, stops: bool) -> None:
-    started = []
-
-    class Watched(Beside):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments)
-            started.append(self)
-
+def test_ctrl_c_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def show(number: int, *_: Any) -> None:
-        if stops and number == 5:
+        started.extend(beside._running.values())
+        if number == 5:
             raise KeyboardInterrupt
 
+    started: list[subprocess.Popen[bytes]] = []
     _missing(monkeypatch)
-    monkeypatch.setattr(beside, "Beside", Watched)
     net = Network([4, 18, 4])
     before = net.parameters.copy()
-    try:
+    with pytest.raises(KeyboardInterrupt):
         train(net, np.eye(4), np.arange(4), epochs=9, progress=show)
-    except KeyboardInterrupt:
-        assert same_bits(net.parameters, before)
-    (process,) = (one._process for one in started)
-    assert process is not None
-    assert process.returncode is not None
+    assert same_bits(net.parameters, before)
+    assert all(process.returncode is not None for process in started)
+    assert started
+    assert not beside._running
+
+
+@pytest.mark.usefixtures("fast_kernels")
+def test_what_one_training_leaves_unfinished_serves_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    _missing(monkeypatch)
+    nets = Network([4, 18, 4]), Network([4, 18, 4])
+    histories = []
+    for net in nets:
+        histories.append(train(net, np.eye(4), np.arange(4), epochs=3, progress=False))
+        for process in beside._running.values():
+            assert process.wait() == 0
+    assert not beside._running
+    assert histories[0] == histories[1]
+    assert same_bits(nets[0].parameters, nets[1].parameters)
 
 
 @pytest.mark.usefixtures("fast_kernels")
