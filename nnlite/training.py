@@ -271,6 +271,8 @@ class _Run:
         measures : whether `accuracy` or `mean_loss` will be asked for.
         """
         from nnlite import fast
+        from nnlite.fast.beside import Beside
+        from nnlite.fast.jit import fast_kernel
         from nnlite.kernels.jit import kernel
         from nnlite.kernels.step import train_rows
 
@@ -278,21 +280,18 @@ class _Run:
         one_by_one = self._records.shape[0] == 1 and self._how.is_plain_sgd
         samples = self.losses.size * self._how.epochs
         choice = fast.choose(self.trained.size * samples, samples, self._shape, one_by_one, measures)
+        self._tiny = choice is not None and choice.tiny
         is_missing = choice is not None and choice.where == "nowhere"
-        if (choice is None or (is_missing and kernel.keeps_code)) and kernel.where(train_rows) == "nowhere":
+        beside = is_missing and fast_kernel.keeps_code
+        if (choice is None or beside) and kernel.where(train_rows) == "nowhere":
             note(_compiling("the kernels", "later, whatever the network", kernel.keeps_code))
-        if choice is None:
-            return
-        self._tiny = choice.tiny
         if is_missing:
-            from nnlite.fast.beside import Beside
-
-            whom = "networks like this one" if choice.tiny else "later, whatever the network"
-            note(_compiling("the fast kernels" + " meanwhile" * kernel.keeps_code, whom, kernel.keeps_code))
-            if kernel.keeps_code:
-                self._beside = Beside(self._shape, one_by_one, choice.tiny, measures)
-                return
-        self._take_fast()
+            whom = "networks like this one" if self._tiny else "later, whatever the network"
+            note(_compiling("the fast kernels" + " meanwhile" * beside, whom, beside))
+        if beside:
+            self._beside = Beside(self._shape, one_by_one, self._tiny, measures)
+        elif choice is not None:
+            self._take_fast()
 
     def epoch(self, number: int, order: npt.NDArray[np.int64]) -> None:
         """One pass over the rows, counted from 0.
@@ -317,11 +316,11 @@ class _Run:
 
     def _look_beside(self) -> None:
         """Have the fast kernels compiled, and go over to them when they are."""
-        code = None if self._beside is None else self._beside.poll()
-        if code is None:
+        are_there = None if self._beside is None else self._beside.poll()
+        if are_there is None:
             return
         self._beside = None
-        if code == 0:
+        if are_there:
             self._take_fast()
         else:
             self._note("compiling the fast kernels failed; the plain ones go on, slower, to the same network")

@@ -53,21 +53,27 @@ _running: dict[str, subprocess.Popen[bytes]] = {}
 
 
 class Beside:
-    """The other process. It begins with the first look at it, so that it takes nothing from what comes before."""
+    """The other process. It begins with the first look at it, so that what is compiled before has the computer."""
 
     def __init__(self, shape: Shape, one_by_one: bool, tiny: bool, measures: bool) -> None:
         """As of `compile_for`."""
         network = shape.sizes.tolist(), int(shape.hidden), int(shape.output)
+        self._needed = shape, one_by_one, measures, tiny
         self._spec = json.dumps([sys.path, network, one_by_one, tiny, measures])
 
-    def poll(self) -> int | None:
-        """The exit code, 0 when all is compiled, or None as long as there is none."""
+    def poll(self) -> bool | None:
+        """None as long as it compiles, then whether the kernels are on disk."""
+        from nnlite.fast.engine import where_compiled
+
         process = _running.get(self._spec)
         if process is not None:
             code = process.poll()
-            if code is not None:
-                del _running[self._spec]
-            return code
+            if code is None:
+                return None
+            del _running[self._spec]
+            return code == 0 and where_compiled(*self._needed) != "nowhere"
+        if not sys.executable or getattr(sys, "frozen", False):
+            return False  # no Python of its own, but a program with this one inside
         try:
             _running[self._spec] = subprocess.Popen(
                 # -P: nothing in the folder that happens to be the current one is imported
@@ -77,7 +83,7 @@ class Beside:
                 stderr=subprocess.DEVNULL,
             )
         except OSError:
-            return 1
+            return False
         return None
 
     def stop(self) -> None:

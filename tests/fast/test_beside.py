@@ -17,7 +17,7 @@ from nnlite import Network, fast, train, training
 from nnlite.errors import DivergedError
 from nnlite.fast import beside
 from nnlite.fast.beside import Beside
-from nnlite.kernels.jit import kernel
+from nnlite.fast.jit import fast_kernel
 from nnlite.recipe import OPTIMIZERS
 from tests.runtime.native import same_bits
 
@@ -59,10 +59,10 @@ def test_the_same_bits_whenever_it_goes_over(data: st.DataObject, tmp_path_facto
     class After(Beside):
         """Compiled after so many looks, since it is already."""
 
-        def poll(self) -> int | None:
+        def poll(self) -> bool | None:
             nonlocal looks
             looks -= 1
-            return 0 if looks <= 0 else None
+            return True if looks <= 0 else None
 
     plain, mine = Network([5, 18, 3], output=output), Network([5, 18, 3], output=output)
     samples: Any = X
@@ -144,7 +144,7 @@ def test_what_one_training_leaves_unfinished_serves_the_next(monkeypatch: pytest
 def test_without_a_place_for_machine_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Another process could leave nothing behind: they are compiled here, before."""
     _missing(monkeypatch)
-    monkeypatch.setattr(kernel, "keeps_code", False)
+    monkeypatch.setattr(fast_kernel, "keeps_code", False)
     monkeypatch.setattr(beside, "Beside", None)
     train(Network([4, 18, 4]), np.eye(4), np.arange(4), epochs=2, progress=lambda *_: None)
     assert capsys.readouterr().err == "compiling the fast kernels\n"

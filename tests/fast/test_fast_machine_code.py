@@ -16,7 +16,17 @@ from nnlite.fast.tiny import tiny_kernel
 from nnlite.kernels.activation import LEAKY_RELU, RELU, SIGMOID, TANH
 from nnlite.kernels.step import LINEAR, SIGMOID_OUTPUT, SOFTMAX, Shape, parameter_count
 from nnlite.recipe import check_recipe
-from tests.kernels.test_machine_code import ABROAD, CONVERSION, DOUBLE, FUSED, SIZES, _abroad, _bodies, _compiled
+from tests.kernels.test_machine_code import (
+    ABROAD,
+    CONVERSION,
+    DOUBLE,
+    FUSED,
+    MISSING,
+    SIZES,
+    _abroad,
+    _bodies,
+    _compiled,
+)
 
 #: between them every activation, every output, and vectors of 8 and of 16
 TINY = [
@@ -30,9 +40,6 @@ KERNELS = {"train_singly": train_singly, "train_batches": train_batches, "measur
 }
 #: packed forms of what FUSED and CONVERSION find
 PACKED = re.compile(r"\bv?cvtp[sd]2p[sd]\b|\bfcvt[ln]2?\b")
-#: what a compiler's own library would have to bring, such as a division of int128, and no library here does: LLVM calls
-#: address 0 then
-MISSING = re.compile(r"\b__\w+[dt]i\d\b")
 
 
 @pytest.fixture(scope="module", autouse=True)
