@@ -289,7 +289,7 @@ class _Run:
             whom = "networks like this one" if self._tiny else "later, whatever the network"
             note(_compiling("the fast kernels" + " meanwhile" * beside, whom, beside))
         if beside:
-            self._beside = Beside(self._shape, one_by_one, self._tiny, measures)
+            self._beside = Beside(self._shape, one_by_one, measures, self._tiny)
         elif choice is not None:
             self._take_fast()
 

@@ -23,4 +23,4 @@ def fast_kernels() -> None:
     from nnlite.kernels.step import Shape
 
     for one_by_one in (True, False):
-        compile_for(Shape(np.array([2, 2]), 1, 1), one_by_one, False, True)
+        compile_for(Shape(np.array([2, 2]), 1, 1), one_by_one, measures=True, tiny=False)

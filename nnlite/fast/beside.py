@@ -17,7 +17,7 @@ from nnlite.kernels.step import SGD, SOFTMAX, Rule, Shape, parameter_count
 __all__ = ["Beside", "compile_for"]
 
 
-def compile_for(shape: Shape, one_by_one: bool, tiny: bool, measures: bool) -> None:
+def compile_for(shape: Shape, one_by_one: bool, measures: bool, tiny: bool) -> None:
     """Compile what `Engine` needs for a training, by a training of one sample.
 
     Parameters
@@ -55,11 +55,11 @@ _running: dict[str, subprocess.Popen[bytes]] = {}
 class Beside:
     """The other process. It begins with the first look at it, so that what is compiled before has the computer."""
 
-    def __init__(self, shape: Shape, one_by_one: bool, tiny: bool, measures: bool) -> None:
+    def __init__(self, shape: Shape, one_by_one: bool, measures: bool, tiny: bool) -> None:
         """As of `compile_for`."""
-        network = shape.sizes.tolist(), int(shape.hidden), int(shape.output)
         self._needed = shape, one_by_one, measures, tiny
-        self._spec = json.dumps([sys.path, network, one_by_one, tiny, measures])
+        network = shape.sizes.tolist(), int(shape.hidden), int(shape.output)
+        self._spec = json.dumps([sys.path, network, *self._needed[1:]])
 
     def poll(self) -> bool | None:
         """None as long as it compiles, then whether the kernels are on disk."""

@@ -25,10 +25,10 @@ FAILED = "compiling the fast kernels failed; the plain ones go on, slower, to th
 MEANWHILE = "compiling the fast kernels meanwhile; this computer keeps them for later, whatever the network\n"
 
 
-def _missing(patch: pytest.MonkeyPatch, *, batches: int = 1) -> None:
-    """As if the fast kernels had to be compiled for every training; looked for after so many batches each time."""
+def _missing(patch: pytest.MonkeyPatch) -> None:
+    """As if the fast kernels had to be compiled for every training; looked for after each batch."""
     patch.setattr(fast, "choose", lambda *_: fast.Choice(False, "nowhere"))
-    patch.setattr(training, "_STRETCH", batches)
+    patch.setattr(training, "_STRETCH", 1)
 
 
 def _trained(X: Any, y: Any, net: Network, arguments: dict[str, Any]) -> Any:

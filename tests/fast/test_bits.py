@@ -454,7 +454,7 @@ def test_train_gives_the_same_with_a_kernel_of_the_network_s_own(output: str) ->
     X, y = generator.normal(size=(40, 3)), generator.uniform(size=(40, 2))
     arguments: dict[str, Any] = {"epochs": 3, "schedule": "cosine", "sample_weight": generator.uniform(size=40)}
     truth = y.argmax(1) if output == "softmax" else y
-    compile_for(net.kernel_shape(), True, True, True)
+    compile_for(net.kernel_shape(), True, measures=True, tiny=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fast, "_PAYS_FROM", dict.fromkeys(fast._PAYS_FROM, np.inf))
         plain, history = _trained(net, X, truth, arguments)
@@ -499,7 +499,7 @@ def told():
     return [fast.choose(fast._PAYS_FROM[where], 1, shape, True, False) for where in ("loaded", "on disk")]
 long = fast._PAYS_FROM["nowhere"], fast._OWN_PAYS_FROM, shape
 print(told(), *(fast.choose(*long, one_by_one, False) for one_by_one in (False, True)))
-compile_for(shape, True, True, False)
+compile_for(shape, True, measures=False, tiny=True)
 print(told())
 """
 

@@ -27,7 +27,7 @@ def ways(task: Task) -> list[str]:
 @cache
 def _load_kernels(sizes: tuple[int, ...], output: str, one_by_one: bool) -> None:
     """What is compiled only for long work, and would be meanwhile."""
-    compile_for(Network(sizes, "relu", output).kernel_shape(), one_by_one, True, False)
+    compile_for(Network(sizes, "relu", output).kernel_shape(), one_by_one, measures=False, tiny=True)
 
 
 class Ours:
