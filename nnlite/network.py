@@ -235,9 +235,10 @@ class Network:
         ------
         DataError : as `standardize`, or logits that leave float32.
         """
+        from nnlite.kernels.constants import specialized
         from nnlite.kernels.step import forward_rows, scratch
 
-        samples, shape = self.standardize(X), self.kernel_shape()
+        samples, shape = self.standardize(X), specialized(self.kernel_shape(), "hidden")
         out = np.empty((samples.shape[0], self.sizes[-1]), np.float32)
         forward_rows(shape, self.parameters, samples, out, scratch(shape))
         bad = _not_finite(out)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -241,10 +242,12 @@ class _Run:
     """
 
     def __init__(self, net: Network, how: Recipe, frozen: int, rows: Rows, threads: int | None) -> None:
+        from nnlite.kernels.constants import specialized
         from nnlite.kernels.step import activation_count, begin_state, gradient_count, state_count
 
         self._net, self._how, self._frozen, self._rows, self._threads = net, how, frozen, rows, threads
         self._shape = net.kernel_shape(frozen)
+        self._plain_shape = specialized(self._shape, "hidden", "output")
         self.trained = net.parameters[layout.parameter_count(net.sizes[: frozen + 1]) :]
         batch = min(how.batch_size, rows.count)
         self._records = np.zeros((batch, activation_count(self._shape)), np.float32)
@@ -254,11 +257,14 @@ class _Run:
         self.losses = np.empty(rows.count, np.float32)
         self._engine: Engine | None = None
         self._beside: Beside | None = None
+        self._beside_begins = ""
+        self._announcing = ExitStack()
 
     def __enter__(self) -> _Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._announcing.close()
         if self._beside is not None and kind is not None and not issubclass(kind, Exception):
             self._beside.stop()  # Ctrl-C is meant for all; otherwise it goes on, for trainings to come
 
@@ -274,23 +280,25 @@ class _Run:
         from nnlite.fast.beside import Beside
         from nnlite.fast.jit import fast_kernel
         from nnlite.kernels.jit import kernel
-        from nnlite.kernels.step import train_rows
+
+        def announce() -> None:
+            note(_compiling("the kernels", "networks and optimizers like these", kernel.keeps_code))
 
         self._note = note
+        self._announcing.enter_context(kernel.announced(announce))
         one_by_one = self._records.shape[0] == 1 and self._how.is_plain_sgd
         samples = self.losses.size * self._how.epochs
         choice = fast.choose(self.trained.size * samples, samples, self._shape, one_by_one, measures)
         self._tiny = choice is not None and choice.tiny
         is_missing = choice is not None and choice.where == "nowhere"
         beside = is_missing and fast_kernel.keeps_code
-        if (choice is None or beside) and kernel.where(train_rows) == "nowhere":
-            note(_compiling("the kernels", "later, whatever the network", kernel.keeps_code))
-        if is_missing:
-            whom = "networks like this one" if self._tiny else "later, whatever the network"
-            note(_compiling("the fast kernels" + " meanwhile" * beside, whom, beside))
+        whom = "networks like this one" if self._tiny else "later, whatever the network"
         if beside:
             self._beside = Beside(self._shape, one_by_one, measures, self._tiny)
+            self._beside_begins = _compiling("the fast kernels meanwhile", whom, True)
         elif choice is not None:
+            if is_missing:
+                note(_compiling("the fast kernels", whom, False))
             self._take_fast()
 
     def epoch(self, number: int, order: npt.NDArray[np.int64]) -> None:
@@ -316,6 +324,9 @@ class _Run:
 
     def _look_beside(self) -> None:
         """Have the fast kernels compiled, and go over to them when they are."""
+        if self._beside_begins:
+            self._note(self._beside_begins)
+            self._beside_begins = ""
         are_there = None if self._beside is None else self._beside.poll()
         if are_there is None:
             return
@@ -337,15 +348,17 @@ class _Run:
 
     def _train_plainly(self, number: int, order: npt.NDArray[np.int64], done: int) -> int:
         """The rest of an epoch, or some of it while the fast kernels are being compiled. Returns what is done then."""
-        from nnlite.kernels.step import train_rows
+        from nnlite.kernels.step import specialized_rule, train_rows
 
-        rule, batch = self._how.rule(number), self._records.shape[0]
+        rule, batch = specialized_rule(self._how.rule(number)), self._records.shape[0]
         end = order.size
         if self._beside is not None:
             end = min(end, done + max(1, _STRETCH // (self.trained.size * batch)) * batch)
         buffers = self._state, self._records, self._gradients
         for part in self._rows.parts(order[done:end], batch):
-            seen = train_rows(self._shape, self.trained, *part[1:], rule, *buffers, self.losses[done + part.first :])
+            seen = train_rows(
+                self._plain_shape, self.trained, *part[1:], rule, *buffers, self.losses[done + part.first :]
+            )
             if seen >= 0:
                 sample = order[done + part.first + seen]
                 raise DivergedError(
@@ -364,11 +377,12 @@ class _Run:
         for part in rows.parts(np.arange(rows.count), 1):
             given, found = (part.X, part.classes, part.targets), losses[part.first : part.first + part.order.size]
             if self._engine is None or self._engine.measure(*given, found) is None:
-                loss_rows(self._shape, self.trained, *given, found, scratch(self._shape))
+                loss_rows(self._plain_shape, self.trained, *given, found, scratch(self._shape))
         return float(np.mean(losses, dtype=np.float64))
 
     def accuracy(self, rows: Rows) -> float:
         """Share of rows that a softmax network classifies right."""
+        from nnlite.kernels.constants import specialized
         from nnlite.kernels.step import forward_rows, scratch
 
         total = 0
@@ -378,7 +392,8 @@ class _Run:
                 right = self._engine.measure(part.X, part.classes, part.targets, nothing)
             if right is None:
                 logits = np.empty((part.order.size, self._net.sizes[-1]), np.float32)
-                forward_rows(self._shape, self.trained, part.X, logits, scratch(self._shape))
+                shape = specialized(self._shape, "hidden")
+                forward_rows(shape, self.trained, part.X, logits, scratch(shape))
                 right = int(np.count_nonzero(np.argmax(logits, axis=1) == part.classes))
             total += right
         return total / rows.count
@@ -417,12 +432,13 @@ def _compiling(what: str, whom: str, is_kept: bool) -> str:
 
 def _features(net: Network, samples: Floats, layers: int) -> Floats:
     """What the first layers make of standardised samples: (samples, sizes[layers])."""
+    from nnlite.kernels.constants import specialized
     from nnlite.kernels.step import feature_rows, scratch
 
     if not layers:
         return samples
     out = np.empty((samples.shape[0], net.sizes[layers]), np.float32)
-    shape = net.kernel_shape()
+    shape = specialized(net.kernel_shape(), "hidden")
     feature_rows(shape, net.parameters, samples, out, layers, scratch(shape))
     return out
 
@@ -495,10 +511,11 @@ def _held_out(net: Network, validation: Any, frozen: int) -> Rows:
 
 def mean_loss(net: Network, samples: Floats, classes: npt.NDArray[np.int64], targets: Floats) -> float:
     """Mean loss of standardised samples, as `encode_validation` gives them."""
+    from nnlite.kernels.constants import specialized
     from nnlite.kernels.step import loss_rows, scratch
 
     losses = np.empty(samples.shape[0], np.float32)
-    shape = net.kernel_shape()
+    shape = specialized(net.kernel_shape(), "hidden", "output")
     loss_rows(shape, net.parameters, samples, classes, targets, losses, scratch(shape))
     return float(np.mean(losses, dtype=np.float64))
 

@@ -6,12 +6,14 @@ it, all the way up. That was most of the time that a computer's first training t
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit, types
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+
+from nnlite.kernels.constants import Specializing
 
 __all__ = ["FOR_KERNELS", "STRICT", "inside", "light_kernel"]
 
@@ -23,6 +25,8 @@ R = TypeVar("R")
 STRICT = {"fastmath": False, "error_model": "numpy", "_nrt": False}
 #: what only kernels call needs no doors for Python and C programs, which take as long to compile as itself
 FOR_KERNELS = {**STRICT, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+#: arguments that a function decides by, so that it is compiled for each number that is known
+_DECIDING = {"activation"}
 
 
 class _Unfinished(JITCodeLibrary):  # type: ignore[misc]
@@ -48,8 +52,8 @@ class _Unfinished(JITCodeLibrary):  # type: ignore[misc]
         """What generated code would find Python objects by, in memory that this has none of."""
 
 
-class _Inside(Compiler):  # type: ignore[misc]
-    """Numba's compiler, with that for its result."""
+class _Inside(Specializing):
+    """The compiler of kernels, with that for its result."""
 
     def compile_extra(self, function: Any) -> Any:
         self.state.library = _Unfinished(self.state.targetctx.codegen(), function.__qualname__)
@@ -81,10 +85,12 @@ def _inside(function: Callable[P, R], for_python: Callable[..., Any], options: d
         return for_python
 
     template_of = compiled.get_call_template
+    decides = [name in _DECIDING for name in inspect.signature(function).parameters]
 
     def get_call_template(arguments: Iterable[Any], keywords: Any) -> Any:
         # Numba would compile it once more for each number that stands where it is called
-        return template_of(tuple(types.unliteral(argument) for argument in arguments), keywords)
+        kinds = [kind if any(decides[n : n + 1]) else types.unliteral(kind) for n, kind in enumerate(arguments)]
+        return template_of(tuple(kinds), keywords)
 
     compiled.add_overload, compiled._compile_for_args = add_overload, compile_for_python
     compiled.get_call_template = get_call_template

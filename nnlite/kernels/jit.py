@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit
+from numba.core import event
 
+from nnlite.kernels.constants import Specializing
 from nnlite.kernels.inside import STRICT, inside
 
 __all__ = ["compiler", "kernel"]
@@ -24,6 +27,19 @@ def _digest_of(folders: Iterable[Path]) -> str:
         for path in sorted(folder.glob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+class _Starts(event.Listener):  # type: ignore[misc]
+    """Hears from Numba what it begins to compile."""
+
+    def __init__(self, hear: Callable[[Any], None]) -> None:
+        self._hear = hear
+
+    def on_start(self, event: Any) -> None:
+        self._hear(event.data["dispatcher"])
+
+    def on_end(self, event: Any) -> None:
+        """Of no interest."""
 
 
 class compiler:  # noqa: N801  used as a decorator
@@ -44,14 +60,16 @@ class compiler:  # noqa: N801  used as a decorator
         self.digest = _digest_of(folders)
         self._options = options
         self.keeps_code = True
+        self._kernels: list[Any] = []
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         # no C program calls a kernel, so none needs a door for that, which takes time to compile
-        compiled: Any = njit(no_cfunc_wrapper=True, **STRICT, **self._options)(function)
+        compiled: Any = njit(pipeline_class=Specializing, no_cfunc_wrapper=True, **STRICT, **self._options)(function)
         within: Any = inside(function)
         # what Numba asks for when another kernel calls this one
         compiled.get_call_template, compiled.get_overload = within.get_call_template, within.get_overload
         compiled.within = within
+        self._kernels.append(compiled)
         name = function.__qualname__
         function.__qualname__ = f"{name}-{self.digest}"
         try:
@@ -63,6 +81,18 @@ class compiler:  # noqa: N801  used as a decorator
         finally:
             function.__qualname__ = name
         return cast(Callable[P, R], compiled)
+
+    @contextmanager
+    def announced(self, announce: Callable[[], None]) -> Iterator[None]:
+        """Meanwhile calls `announce` before one of its functions is compiled, if that happens, and once."""
+        waiting = [announce]
+
+        def hear(dispatcher: Any) -> None:
+            if waiting and any(dispatcher is one for one in self._kernels):
+                waiting.pop()()
+
+        with event.install_listener("numba:compile", _Starts(hear)):
+            yield
 
     def where(self, compiled: Any) -> str:
         """Where the machine code of one of its functions is: "loaded" by this process, "on disk" or "nowhere"."""

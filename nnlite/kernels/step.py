@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnlite.kernels.activation import activate
+from nnlite.kernels.constants import specialized
 from nnlite.kernels.dense import dense_backward, dense_forward
 from nnlite.kernels.exp_log import is_finite
 from nnlite.kernels.inside import light_kernel
@@ -42,6 +43,7 @@ __all__ = [
     "loss_rows",
     "parameter_count",
     "scratch",
+    "specialized_rule",
     "state_count",
     "train_rows",
 ]
@@ -51,6 +53,7 @@ LINEAR, SOFTMAX, SIGMOID_OUTPUT = 0, 1, 2
 SGD, MOMENTUM, ADAM = 0, 1, 2
 #: floats of Adam's state in front of its two moments: beta1^t and beta2^t
 _POWERS = 2
+_ZERO = np.float32(0.0)
 
 Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
@@ -91,6 +94,12 @@ class Rule(NamedTuple):
     epsilon: np.float32
     weight_decay: np.float32
     clip_norm: np.float32
+
+
+def specialized_rule(rule: Rule) -> Rule:
+    """The rule for kernels that are compiled for its optimizer, and without decay and clipping if it has neither."""
+    extras = ("weight_decay", "clip_norm") if rule.weight_decay == rule.clip_norm == _ZERO else ()
+    return specialized(rule, "optimizer", *extras)
 
 
 @light_kernel
@@ -245,7 +254,7 @@ def apply(shape: Shape, parameters: Vector, X: Matrix, dA: Matrix, rule: Rule, s
     """
     finite = True
     scale = np.float32(1.0)
-    if rule.clip_norm > np.float32(0.0):
+    if rule.clip_norm > _ZERO:
         scale = _clipping(shape, X, dA, rule.clip_norm)
         if not is_finite(scale):
             return False
@@ -268,7 +277,7 @@ def apply(shape: Shape, parameters: Vector, X: Matrix, dA: Matrix, rule: Rule, s
         bias = parameters[at : at + outputs]
         at += outputs
         layer_X, layer_dA = X[:, x : x + inputs], dA[:, da : da + outputs]
-        if decay > np.float32(0.0):
+        if rule.weight_decay > _ZERO:
             decay_weights(weights, decay)
         if rule.optimizer == MOMENTUM:
             velocity = state[first : first + size]

@@ -171,6 +171,6 @@ except Enough: print(loaded[0])
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
         return done.stdout, done.stderr
 
-    kernels = "compiling the kernels; this computer keeps them for later, whatever the network\n"
+    kernels = "compiling the kernels; this computer keeps them for networks and optimizers like these\n"
     assert said() == ("False\n", kernels + MEANWHILE)
     assert said() == ("True\n", "")

@@ -526,7 +526,7 @@ def test_the_first_use_on_a_computer_says_so(tmp_path: Path) -> None:
         environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
         return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
 
-    assert said("aloud") == "compiling the kernels; this computer keeps them for later, whatever the network\n"
+    assert said("aloud") == "compiling the kernels; this computer keeps them for networks and optimizers like these\n"
     assert said("aloud") == ""
     for path in tmp_path.rglob("*train_*"):
         path.unlink()

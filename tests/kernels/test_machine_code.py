@@ -20,6 +20,7 @@ from numba import njit
 
 import nnlite.kernels
 from nnlite import Network, train
+from nnlite.kernels.constants import Specializing
 from nnlite.kernels.sqrt import sqrt_f32
 from tests.golden.vectors import PATH, compute, parse
 
@@ -52,7 +53,9 @@ def _own_code(assembly: str) -> str:
 
 def _compiled(compiled: Any, signature: Any) -> Any:
     """Anew: cached code cannot be looked into."""
-    again = njit(**{key: compiled.targetoptions[key] for key in ("fastmath", "error_model")})(compiled.py_func)
+    again = njit(
+        pipeline_class=Specializing, **{key: compiled.targetoptions[key] for key in ("fastmath", "error_model")}
+    )(compiled.py_func)
     again.compile(signature)
     return again
 
