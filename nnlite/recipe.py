@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,10 +104,15 @@ class Recipe:
 
     def rule(self, epoch: int) -> Rule:
         """What the kernels take for the steps of an epoch, counted from 0."""
+        rule = self._first_rule
+        return rule if self.schedule == "constant" else rule._replace(learning_rate=self.rate(epoch))
+
+    @cached_property
+    def _first_rule(self) -> Rule:
         from nnlite.kernels.step import Rule
 
         betas: npt.NDArray[np.float32] = np.array(self.betas, np.float32)
-        return Rule(self.optimizer_number, self.rate(epoch), betas, self.epsilon, self.weight_decay, self.clip_norm)
+        return Rule(self.optimizer_number, self.rate(0), betas, self.epsilon, self.weight_decay, self.clip_norm)
 
 
 def check_recipe(

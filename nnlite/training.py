@@ -206,7 +206,7 @@ def train(
             run.epoch(number - 1, order)
             validation_loss = None if held_out is None else run.mean_loss(held_out)
             share = run.accuracy(measured) if measured is not None and work.output == "softmax" else None
-            done.append(Epoch(float(np.mean(run.losses, dtype=np.float64)), share, validation_loss))
+            done.append(Epoch(_mean(run.losses), share, validation_loss))
             show(number, how.epochs, done[-1])
             if watch is not None and watch.is_better(validation_loss):
                 kept[:] = run.trained
@@ -378,7 +378,7 @@ class _Run:
             given, found = (part.X, part.classes, part.targets), losses[part.first : part.first + part.order.size]
             if self._engine is None or self._engine.measure(*given, found) is None:
                 loss_rows(self._plain_shape, self.trained, *given, found, scratch(self._shape))
-        return float(np.mean(losses, dtype=np.float64))
+        return _mean(losses)
 
     def accuracy(self, rows: Rows) -> float:
         """Share of rows that a softmax network classifies right."""
@@ -517,7 +517,12 @@ def mean_loss(net: Network, samples: Floats, classes: npt.NDArray[np.int64], tar
     losses = np.empty(samples.shape[0], np.float32)
     shape = specialized(net.kernel_shape(), "hidden", "output")
     loss_rows(shape, net.parameters, samples, classes, targets, losses, scratch(shape))
-    return float(np.mean(losses, dtype=np.float64))
+    return _mean(losses)
+
+
+def _mean(losses: Floats) -> float:
+    """What `np.mean` gives, in half of its time, which short epochs would notice."""
+    return float(np.add.reduce(losses, dtype=np.float64)) / losses.size
 
 
 class _Shown:

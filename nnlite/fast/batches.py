@@ -27,7 +27,7 @@ Indices = npt.NDArray[np.int64]
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 #: floats of a sample from which on it pays to fetch the next batch meanwhile, and of a batch up to which it does: more
 #: would drive out what is in use
-_LONG_SAMPLE, _SHORT_BATCH = 256, 1 << 16
+_LONG_SAMPLE, _SHORT_BATCH = 64, 1 << 16
 
 
 class Buffers(NamedTuple):

@@ -101,12 +101,18 @@ def transpose_rows(rows: Any, stride: int, target: Any, target_stride: int, heig
 @inlined
 def poison_of_rows(poison: Any, rows: Any, stride: int, count: int, width: int) -> None:
     """Make poison, 16 floats, NaN in a lane where a value of the rows is not finite: only such less itself is not 0."""
-    found = load(poison, 0)
-    for k in range(count):
-        for j in range(0, width, LANES):
-            a = load(rows, k * stride + j)
+    whole = count // 4 * 4
+    for j in range(0, width, LANES):
+        column, found = ahead(rows, j), load(poison, 0)
+        for k in range(0, whole, 4):
+            # four at a time: few of the sums wait for the one before
+            some = ahead(column, k * stride)
+            a, b, c, d = load(some, 0), load(some, stride), load(some, 2 * stride), load(some, 3 * stride)
+            found = found + (((a - a) + (b - b)) + ((c - c) + (d - d)))
+        for k in range(whole, count):
+            a = load(column, k * stride)
             found = found + (a - a)
-    store(found, poison, 0)
+        store(found, poison, 0)
 
 
 @inlined
