@@ -235,10 +235,9 @@ class Network:
         ------
         DataError : as `standardize`, or logits that leave float32.
         """
-        from nnlite.kernels.constants import specialized
-        from nnlite.kernels.step import forward_rows, scratch
+        from nnlite.kernels.step import forward_rows, scratch, specialized_shape
 
-        samples, shape = self.standardize(X), specialized(self.kernel_shape(), "hidden")
+        samples, shape = self.standardize(X), specialized_shape(self.kernel_shape())
         out = np.empty((samples.shape[0], self.sizes[-1]), np.float32)
         forward_rows(shape, self.parameters, samples, out, scratch(shape))
         bad = _not_finite(out)

@@ -242,12 +242,17 @@ class _Run:
     """
 
     def __init__(self, net: Network, how: Recipe, frozen: int, rows: Rows, threads: int | None) -> None:
-        from nnlite.kernels.constants import specialized
-        from nnlite.kernels.step import activation_count, begin_state, gradient_count, state_count
+        from nnlite.kernels.step import (
+            activation_count,
+            begin_state,
+            gradient_count,
+            specialized_shape,
+            state_count,
+        )
 
         self._net, self._how, self._frozen, self._rows, self._threads = net, how, frozen, rows, threads
         self._shape = net.kernel_shape(frozen)
-        self._plain_shape = specialized(self._shape, "hidden", "output")
+        self._plain_shape = specialized_shape(self._shape)
         self.trained = net.parameters[layout.parameter_count(net.sizes[: frozen + 1]) :]
         batch = min(how.batch_size, rows.count)
         self._records = np.zeros((batch, activation_count(self._shape)), np.float32)
@@ -382,7 +387,6 @@ class _Run:
 
     def accuracy(self, rows: Rows) -> float:
         """Share of rows that a softmax network classifies right."""
-        from nnlite.kernels.constants import specialized
         from nnlite.kernels.step import forward_rows, scratch
 
         total = 0
@@ -392,8 +396,7 @@ class _Run:
                 right = self._engine.measure(part.X, part.classes, part.targets, nothing)
             if right is None:
                 logits = np.empty((part.order.size, self._net.sizes[-1]), np.float32)
-                shape = specialized(self._shape, "hidden")
-                forward_rows(shape, self.trained, part.X, logits, scratch(shape))
+                forward_rows(self._plain_shape, self.trained, part.X, logits, scratch(self._shape))
                 right = int(np.count_nonzero(np.argmax(logits, axis=1) == part.classes))
             total += right
         return total / rows.count
@@ -432,14 +435,13 @@ def _compiling(what: str, whom: str, is_kept: bool) -> str:
 
 def _features(net: Network, samples: Floats, layers: int) -> Floats:
     """What the first layers make of standardised samples: (samples, sizes[layers])."""
-    from nnlite.kernels.constants import specialized
-    from nnlite.kernels.step import feature_rows, scratch
+    from nnlite.kernels.step import feature_rows, specialized_shape
 
     if not layers:
         return samples
     out = np.empty((samples.shape[0], net.sizes[layers]), np.float32)
-    shape = specialized(net.kernel_shape(), "hidden")
-    feature_rows(shape, net.parameters, samples, out, layers, scratch(shape))
+    buffers = np.empty((2, max(net.sizes)), np.float32)
+    feature_rows(specialized_shape(net.kernel_shape()), net.parameters, samples, out, layers, buffers)
     return out
 
 
@@ -511,11 +513,10 @@ def _held_out(net: Network, validation: Any, frozen: int) -> Rows:
 
 def mean_loss(net: Network, samples: Floats, classes: npt.NDArray[np.int64], targets: Floats) -> float:
     """Mean loss of standardised samples, as `encode_validation` gives them."""
-    from nnlite.kernels.constants import specialized
-    from nnlite.kernels.step import loss_rows, scratch
+    from nnlite.kernels.step import loss_rows, scratch, specialized_shape
 
     losses = np.empty(samples.shape[0], np.float32)
-    shape = specialized(net.kernel_shape(), "hidden", "output")
+    shape = specialized_shape(net.kernel_shape())
     loss_rows(shape, net.parameters, samples, classes, targets, losses, scratch(shape))
     return _mean(losses)
 

@@ -44,6 +44,7 @@ __all__ = [
     "parameter_count",
     "scratch",
     "specialized_rule",
+    "specialized_shape",
     "state_count",
     "train_rows",
 ]
@@ -94,6 +95,11 @@ class Rule(NamedTuple):
     epsilon: np.float32
     weight_decay: np.float32
     clip_norm: np.float32
+
+
+def specialized_shape(shape: Shape) -> Shape:
+    """The shape for kernels that are compiled for its activation and its output."""
+    return specialized(shape, "hidden", "output")
 
 
 def specialized_rule(rule: Rule) -> Rule:
@@ -308,25 +314,31 @@ def apply(shape: Shape, parameters: Vector, X: Matrix, dA: Matrix, rule: Rule, s
     return finite
 
 
-def scratch(shape: Shape) -> Matrix:
-    """What the loops over many rows below compute in: (3, widest layer)."""
-    return np.empty((3, shape.sizes.max()), np.float32)
+def scratch(shape: Shape) -> Vector:
+    """What `forward_rows` and `loss_rows` compute in: a sample's record, and dA of its outputs."""
+    return np.empty(activation_count(shape) + shape.sizes[-1], np.float32)
 
 
 @kernel
-def forward_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, buffers: Matrix) -> None:
-    """Logits of many standardised samples: X (samples, inputs), out (samples, outputs), buffers from `scratch`."""
+def forward_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, buffer: Vector) -> None:
+    """Logits of many standardised samples: X (samples, inputs), out (samples, outputs), buffer from `scratch`.
+
+    By `forward_record`, which whoever trains has compiled already.
+    """
+    record = buffer[: activation_count(shape)]
+    first = record.size - out.shape[1]
     for k in range(X.shape[0]):
         for i in range(X.shape[1]):
-            buffers[0, i] = X[k, i]
-        logits = buffers[forward(shape, parameters, buffers[0], buffers[1])]
+            record[i] = X[k, i]
+        forward_record(shape, parameters, record)
         for j in range(out.shape[1]):
-            out[k, j] = logits[j]
+            out[k, j] = record[first + j]
 
 
 @kernel
 def feature_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, layers: int, buffers: Matrix) -> None:
-    """`features` of many standardised samples: X (samples, inputs), out (samples, sizes[layers]), as above."""
+    """`features` of many standardised samples: X (samples, inputs), out (samples, sizes[layers]), buffers (2, widest
+    layer)."""
     for k in range(X.shape[0]):
         for i in range(X.shape[1]):
             buffers[0, i] = X[k, i]
@@ -337,15 +349,16 @@ def feature_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, layer
 
 @kernel
 def loss_rows(
-    shape: Shape, parameters: Vector, X: Matrix, labels: Indices, targets: Matrix, losses: Vector, buffers: Matrix
+    shape: Shape, parameters: Vector, X: Matrix, labels: Indices, targets: Matrix, losses: Vector, buffer: Vector
 ) -> None:
-    """Losses of many standardised samples, as `train_rows` takes them, buffers as above; nothing is learned."""
-    outputs = shape.sizes[-1]
-    dA = buffers[2, :outputs]
+    """Losses of many standardised samples, as `train_rows` takes them, buffer from `scratch`; nothing is learned."""
+    count = activation_count(shape)
+    record, dA = buffer[:count], buffer[count:]
+    logits = record[count - dA.size :]
     for k in range(X.shape[0]):
         for i in range(X.shape[1]):
-            buffers[0, i] = X[k, i]
-        logits = buffers[forward(shape, parameters, buffers[0], buffers[1]), :outputs]
+            record[i] = X[k, i]
+        forward_record(shape, parameters, record)
         if shape.output == SOFTMAX:
             losses[k] = softmax_cross_entropy(logits, labels[k], dA)
         elif shape.output == SIGMOID_OUTPUT:
