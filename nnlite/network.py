@@ -235,11 +235,11 @@ class Network:
         ------
         DataError : as `standardize`, or logits that leave float32.
         """
-        from nnlite.kernels.step import forward_rows, scratch, specialized_shape
+        from nnlite.kernels.step import forward_rows_for, scratch
 
-        samples, shape = self.standardize(X), specialized_shape(self.kernel_shape())
+        samples, shape = self.standardize(X), self.kernel_shape()
         out = np.empty((samples.shape[0], self.sizes[-1]), np.float32)
-        forward_rows(shape, self.parameters, samples, out, scratch(shape))
+        forward_rows_for(shape)(shape, self.parameters, samples, out, scratch(shape))
         bad = _not_finite(out)
         if bad.size:
             raise DataError(f"row {bad[0][0]}: the network's output {bad[0][1]} is {out[tuple(bad[0])]}, not finite")

@@ -242,17 +242,10 @@ class _Run:
     """
 
     def __init__(self, net: Network, how: Recipe, frozen: int, rows: Rows, threads: int | None) -> None:
-        from nnlite.kernels.step import (
-            activation_count,
-            begin_state,
-            gradient_count,
-            specialized_shape,
-            state_count,
-        )
+        from nnlite.kernels.step import activation_count, begin_state, gradient_count, state_count
 
         self._net, self._how, self._frozen, self._rows, self._threads = net, how, frozen, rows, threads
         self._shape = net.kernel_shape(frozen)
-        self._plain_shape = specialized_shape(self._shape)
         self.trained = net.parameters[layout.parameter_count(net.sizes[: frozen + 1]) :]
         batch = min(how.batch_size, rows.count)
         self._records = np.zeros((batch, activation_count(self._shape)), np.float32)
@@ -353,17 +346,16 @@ class _Run:
 
     def _train_plainly(self, number: int, order: npt.NDArray[np.int64], done: int) -> int:
         """The rest of an epoch, or some of it while the fast kernels are being compiled. Returns what is done then."""
-        from nnlite.kernels.step import specialized_rule, train_rows
+        from nnlite.kernels.step import train_rows_for
 
-        rule, batch = specialized_rule(self._how.rule(number)), self._records.shape[0]
+        rule, batch = self._how.rule(number), self._records.shape[0]
+        train_rows = train_rows_for(self._shape, rule)
         end = order.size
         if self._beside is not None:
             end = min(end, done + max(1, _STRETCH // (self.trained.size * batch)) * batch)
         buffers = self._state, self._records, self._gradients
         for part in self._rows.parts(order[done:end], batch):
-            seen = train_rows(
-                self._plain_shape, self.trained, *part[1:], rule, *buffers, self.losses[done + part.first :]
-            )
+            seen = train_rows(self._shape, self.trained, *part[1:], rule, *buffers, self.losses[done + part.first :])
             if seen >= 0:
                 sample = order[done + part.first + seen]
                 raise DivergedError(
@@ -376,18 +368,18 @@ class _Run:
 
     def mean_loss(self, rows: Rows) -> float:
         """Mean loss over rows, without their weights."""
-        from nnlite.kernels.step import loss_rows, scratch
+        from nnlite.kernels.step import loss_rows_for, scratch
 
         losses = np.empty(rows.count, np.float32)
         for part in rows.parts(np.arange(rows.count), 1):
             given, found = (part.X, part.classes, part.targets), losses[part.first : part.first + part.order.size]
             if self._engine is None or self._engine.measure(*given, found) is None:
-                loss_rows(self._plain_shape, self.trained, *given, found, scratch(self._shape))
+                loss_rows_for(self._shape)(self._shape, self.trained, *given, found, scratch(self._shape))
         return _mean(losses)
 
     def accuracy(self, rows: Rows) -> float:
         """Share of rows that a softmax network classifies right."""
-        from nnlite.kernels.step import forward_rows, scratch
+        from nnlite.kernels.step import forward_rows_for, scratch
 
         total = 0
         for part in rows.parts(np.arange(rows.count), 1):
@@ -396,7 +388,7 @@ class _Run:
                 right = self._engine.measure(part.X, part.classes, part.targets, nothing)
             if right is None:
                 logits = np.empty((part.order.size, self._net.sizes[-1]), np.float32)
-                forward_rows(self._plain_shape, self.trained, part.X, logits, scratch(self._shape))
+                forward_rows_for(self._shape)(self._shape, self.trained, part.X, logits, scratch(self._shape))
                 right = int(np.count_nonzero(np.argmax(logits, axis=1) == part.classes))
             total += right
         return total / rows.count
@@ -435,13 +427,13 @@ def _compiling(what: str, whom: str, is_kept: bool) -> str:
 
 def _features(net: Network, samples: Floats, layers: int) -> Floats:
     """What the first layers make of standardised samples: (samples, sizes[layers])."""
-    from nnlite.kernels.step import feature_rows, specialized_shape
+    from nnlite.kernels.step import feature_rows
 
     if not layers:
         return samples
     out = np.empty((samples.shape[0], net.sizes[layers]), np.float32)
     buffers = np.empty((2, max(net.sizes)), np.float32)
-    feature_rows(specialized_shape(net.kernel_shape()), net.parameters, samples, out, layers, buffers)
+    feature_rows(net.kernel_shape(), net.parameters, samples, out, layers, buffers)
     return out
 
 
@@ -513,11 +505,11 @@ def _held_out(net: Network, validation: Any, frozen: int) -> Rows:
 
 def mean_loss(net: Network, samples: Floats, classes: npt.NDArray[np.int64], targets: Floats) -> float:
     """Mean loss of standardised samples, as `encode_validation` gives them."""
-    from nnlite.kernels.step import loss_rows, scratch, specialized_shape
+    from nnlite.kernels.step import loss_rows_for, scratch
 
     losses = np.empty(samples.shape[0], np.float32)
-    shape = specialized_shape(net.kernel_shape())
-    loss_rows(shape, net.parameters, samples, classes, targets, losses, scratch(shape))
+    shape = net.kernel_shape()
+    loss_rows_for(shape)(shape, net.parameters, samples, classes, targets, losses, scratch(shape))
     return _mean(losses)
 
 

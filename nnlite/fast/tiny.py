@@ -130,7 +130,6 @@ def _step_of(net: Any, layers: Any, x: Any, truth: Any, rate: Any) -> Any:
 @cache
 def tiny_kernel(plan: TinyPlan) -> Any:
     """The kernel of a network; nothing is compiled before it is called."""
-    name = "_".join(map(str, ("train_tiny", *plan.sizes, plan.hidden, plan.output)))
     inputs, is_softmax = plan.sizes[0], plan.output == SOFTMAX
 
     def train_tiny(
@@ -159,6 +158,4 @@ def tiny_kernel(plan: TinyPlan) -> Any:
         store_layers(layers, pointer(b.parameters, 0))
         store(poison, pointer(b.poison, 0), 0)
 
-    # the name tells the files of the networks apart
-    train_tiny.__name__ = train_tiny.__qualname__ = name
-    return fast_kernel(train_tiny)
+    return fast_kernel.named(train_tiny, "train_tiny", *plan.sizes, plan.hidden, plan.output)

@@ -6,20 +6,20 @@ takes twice as long.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
+from llvmlite import ir as llvm
 from numba import types
-from numba.core import ir
+from numba.core import cgutils, ir
 from numba.core.compiler import Compiler, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.datamodel import models, register_default
+from numba.core.imputils import lower_constant
 from numba.core.ir_utils import get_definition, guard
 from numba.core.untyped_passes import IRProcessing
-from numba.extending import NativeValue, unbox
+from numba.extending import intrinsic
 
-__all__ = ["Specializing", "specialized"]
-
-Values = TypeVar("Values", bound=NamedTuple)
+__all__ = ["Constants", "Specializing", "with_constants"]
 
 
 class _Constant(types.Type):  # type: ignore[misc]
@@ -27,31 +27,53 @@ class _Constant(types.Type):  # type: ignore[misc]
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        super().__init__(name=f"Constant({value!r})")
+        super().__init__(name=f"Constant({type(value).__name__} {value!r})")
+
+
+class _ConstantsType(types.Type):  # type: ignore[misc]
+    """The type of `Constants`, another one for each."""
+
+    def __init__(self, numbers: dict[str, Any]) -> None:
+        self.types = {name: _Constant(value) for name, value in numbers.items()}
+        super().__init__(name=f"Constants({self.types})")
 
 
 register_default(_Constant)(models.OpaqueModel)
+register_default(_ConstantsType)(models.OpaqueModel)
 
 
-@unbox(_Constant)  # type: ignore[untyped-decorator]
-def _unbox(kind: _Constant, number: Any, c: Any) -> NativeValue:
-    return NativeValue(c.context.get_dummy_value())
+class Constants:
+    """Numbers by the names of a named tuple's members."""
+
+    def __init__(self, **numbers: Any) -> None:
+        self._numbers = numbers
+
+    @property
+    def _numba_type_(self) -> types.Type:
+        return _ConstantsType(self._numbers)
 
 
-class _Typed:
-    """A number with that type."""
-
-    def __init__(self, value: Any) -> None:
-        self._numba_type_ = _Constant(value)
+@lower_constant(_ConstantsType)  # type: ignore[untyped-decorator]
+def _nothing(context: Any, builder: Any, kind: Any, value: Any) -> llvm.Value:
+    return context.get_dummy_value()
 
 
-def specialized(values: Values, *names: str) -> Values:
-    """The same for kernels only, which are compiled for the numbers of these names. Every other number compiles anew.
+@intrinsic  # type: ignore[untyped-decorator]
+def with_constants(typing_context: Any, values: Any, constants: Any) -> Any:
+    """A named tuple for other kernels, which are compiled for these numbers, whatever it has in their place.
 
-    Kernels compare them, and hand them on to what is `inside` of them.
+    They compare the numbers, and hand them on to what is `inside` of them.
     """
-    typed: dict[str, Any] = {name: _Typed(getattr(values, name)) for name in names}
-    return values._replace(**typed)
+    named = zip(values.fields, values, strict=True)
+    result = types.NamedTuple([constants.types.get(name, kind) for name, kind in named], values.instance_class)
+
+    def generate(context: Any, builder: llvm.IRBuilder, sig: Any, arguments: Any) -> llvm.Value:
+        parts = cgutils.unpack_tuple(builder, arguments[0])
+        known = [context.get_dummy_value() if name in constants.types else None for name in values.fields]
+        members = [part if dummy is None else dummy for part, dummy in zip(parts, known, strict=True)]
+        return context.make_tuple(builder, result, members)
+
+    return result(values, constants), generate
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)

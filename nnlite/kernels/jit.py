@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit
-from numba.core import event
+from numba.core import event, sigutils
 
 from nnlite.kernels.constants import Specializing
 from nnlite.kernels.inside import STRICT, inside
@@ -27,6 +28,22 @@ def _digest_of(folders: Iterable[Path]) -> str:
         for path in sorted(folder.glob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _check_what_is_loaded(files: Any) -> None:
+    """Do without machine code that is for other types than those it was asked for.
+
+    Two processes that compile at the same time may both write under the name that the index has for one of them, and
+    Numba calls whatever it finds there.
+    """
+    load = files.load_overload
+
+    def load_overload(signature: Any, context: Any) -> Any:
+        found = load(signature, context)
+        asked = sigutils.normalize_signature(signature)[0]
+        return found if found is not None and tuple(found.signature.args) == tuple(asked) else None
+
+    files.load_overload = load_overload
 
 
 class _Starts(event.Listener):  # type: ignore[misc]
@@ -74,6 +91,7 @@ class compiler:  # noqa: N801  used as a decorator
         function.__qualname__ = f"{name}-{self.digest}"
         try:
             compiled.enable_caching()
+            _check_what_is_loaded(compiled._cache)
         except RuntimeError as error:  # no folder at all that can be written: compiled anew by every process
             if "no locator available" not in str(error):
                 raise
@@ -82,13 +100,18 @@ class compiler:  # noqa: N801  used as a decorator
             function.__qualname__ = name
         return cast(Callable[P, R], compiled)
 
+    def named(self, function: Callable[P, R], *name: str | int) -> Callable[P, R]:
+        """The same for one of many functions made from one text, by a name of its own in the files."""
+        function.__name__ = function.__qualname__ = "_".join(map(str, name))
+        return self(function)
+
     @contextmanager
     def announced(self, announce: Callable[[], None]) -> Iterator[None]:
-        """Meanwhile calls `announce` before one of its functions is compiled, if that happens, and once."""
-        waiting = [announce]
+        """Meanwhile calls `announce` before this thread compiles one of its functions, if it does, and once."""
+        waiting, thread = [announce], get_ident()
 
         def hear(dispatcher: Any) -> None:
-            if waiting and any(dispatcher is one for one in self._kernels):
+            if waiting and dispatcher in self._kernels and get_ident() == thread:
                 waiting.pop()()
 
         with event.install_listener("numba:compile", _Starts(hear)):

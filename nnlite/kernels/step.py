@@ -6,13 +6,15 @@ layer, W row-major [in][out], then b: one flat vector each, the same in flash, o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from nnlite.kernels.activation import activate
-from nnlite.kernels.constants import specialized
+from nnlite.kernels.constants import Constants, with_constants
 from nnlite.kernels.dense import dense_backward, dense_forward
 from nnlite.kernels.exp_log import is_finite
 from nnlite.kernels.inside import light_kernel
@@ -39,14 +41,15 @@ __all__ = [
     "forward",
     "forward_record",
     "forward_rows",
+    "forward_rows_for",
     "gradient_count",
     "loss_rows",
+    "loss_rows_for",
     "parameter_count",
     "scratch",
-    "specialized_rule",
-    "specialized_shape",
     "state_count",
     "train_rows",
+    "train_rows_for",
 ]
 
 #: OutputFunction of layout.py and Optimizer of link/wire.py; tests/kernels hold them together
@@ -95,17 +98,6 @@ class Rule(NamedTuple):
     epsilon: np.float32
     weight_decay: np.float32
     clip_norm: np.float32
-
-
-def specialized_shape(shape: Shape) -> Shape:
-    """The shape for kernels that are compiled for its activation and its output."""
-    return specialized(shape, "hidden", "output")
-
-
-def specialized_rule(rule: Rule) -> Rule:
-    """The rule for kernels that are compiled for its optimizer, and without decay and clipping if it has neither."""
-    extras = ("weight_decay", "clip_norm") if rule.weight_decay == rule.clip_norm == _ZERO else ()
-    return specialized(rule, "optimizer", *extras)
 
 
 @light_kernel
@@ -420,3 +412,70 @@ def train_rows(
                 return t
             filled = 0
     return -1
+
+
+def forward_rows_for(shape: Shape) -> Callable[..., None]:
+    """`forward_rows` that is compiled for a network's activation and output alone."""
+    return _forward_rows_for(shape.hidden, shape.output)
+
+
+@cache
+def _forward_rows_for(hidden: int, output: int) -> Callable[..., None]:
+    network = Constants(hidden=hidden, output=output)
+
+    def special(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, buffer: Vector) -> None:
+        forward_rows(with_constants(shape, network), parameters, X, out, buffer)
+
+    return kernel.named(special, "forward_rows", hidden, output)
+
+
+def loss_rows_for(shape: Shape) -> Callable[..., None]:
+    """`loss_rows` that is compiled for a network's activation and output alone."""
+    return _loss_rows_for(shape.hidden, shape.output)
+
+
+@cache
+def _loss_rows_for(hidden: int, output: int) -> Callable[..., None]:
+    network = Constants(hidden=hidden, output=output)
+
+    def special(
+        shape: Shape, parameters: Vector, X: Matrix, labels: Indices, targets: Matrix, losses: Vector, buffer: Vector
+    ) -> None:
+        loss_rows(with_constants(shape, network), parameters, X, labels, targets, losses, buffer)
+
+    return kernel.named(special, "loss_rows", hidden, output)
+
+
+def train_rows_for(shape: Shape, rule: Rule) -> Callable[..., int]:
+    """`train_rows` that is compiled for a network's activation and output and a rule's optimizer alone, and without
+    decay and clipping if the rule has neither."""
+    is_plain = not rule.weight_decay and not rule.clip_norm
+    return _train_rows_for(shape.hidden, shape.output, rule.optimizer, is_plain)
+
+
+@cache
+def _train_rows_for(hidden: int, output: int, optimizer: int, is_plain: bool) -> Callable[..., int]:
+    network, step = Constants(hidden=hidden, output=output), Constants(optimizer=optimizer)
+    if is_plain:
+        step = Constants(optimizer=optimizer, weight_decay=_ZERO, clip_norm=_ZERO)
+
+    def special(
+        shape: Shape,
+        parameters: Vector,
+        X: Matrix,
+        labels: Indices,
+        targets: Matrix,
+        weights: Vector,
+        order: Indices,
+        rule: Rule,
+        state: Vector,
+        records: Matrix,
+        gradients: Matrix,
+        losses: Vector,
+    ) -> int:
+        network_of, rule_of = with_constants(shape, network), with_constants(rule, step)
+        return train_rows(
+            network_of, parameters, X, labels, targets, weights, order, rule_of, state, records, gradients, losses
+        )
+
+    return kernel.named(special, "train_rows", hidden, output, optimizer, int(is_plain))

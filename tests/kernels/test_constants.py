@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,16 +22,16 @@ from nnlite.kernels.step import (
     Shape,
     activation_count,
     begin_state,
-    feature_rows,
     forward_rows,
+    forward_rows_for,
     gradient_count,
     loss_rows,
+    loss_rows_for,
     parameter_count,
     scratch,
-    specialized_rule,
-    specialized_shape,
     state_count,
     train_rows,
+    train_rows_for,
 )
 from nnlite.layout import HiddenActivation
 from tests.runtime.native import same_bits
@@ -62,22 +63,23 @@ def test_the_bits_are_the_same(
     rule = Rule(optimizer, rate, betas, epsilon, np.float32(weight_decay), np.float32(clip_norm))
     start = generator.normal(size=parameter_count(general)).astype(np.float32)
 
-    def everything(shape: Shape, rule: Rule) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    def everything(
+        train_rows: Any, loss_rows: Any, forward_rows: Any
+    ) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
         parameters, losses = start.copy(), np.empty((2, ROWS), np.float32)
         state = np.empty(state_count(general, optimizer), np.float32)
         begin_state(state, optimizer)
         records = np.zeros((BATCH, activation_count(general)), np.float32)
         gradients = np.empty((BATCH, gradient_count(general)), np.float32)
         data = X, labels, targets, np.zeros(0, np.float32), np.arange(ROWS)
-        assert train_rows(shape, parameters, *data, rule, state, records, gradients, losses[0]) == -1
-        loss_rows(shape, parameters, X, labels, targets, losses[1], scratch(general))
-        logits, inside = np.empty((ROWS, SIZES[-1]), np.float32), np.empty((ROWS, SIZES[2]), np.float32)
-        forward_rows(shape, parameters, X, logits, scratch(general))
-        feature_rows(shape, parameters, X, inside, 2, np.empty((2, max(SIZES)), np.float32))
-        return [parameters, state, losses, logits, inside]
+        assert train_rows(general, parameters, *data, rule, state, records, gradients, losses[0]) == -1
+        loss_rows(general, parameters, X, labels, targets, losses[1], scratch(general))
+        logits = np.empty((ROWS, SIZES[-1]), np.float32)
+        forward_rows(general, parameters, X, logits, scratch(general))
+        return [parameters, state, losses, logits]
 
-    found = everything(specialized_shape(general), specialized_rule(rule))
-    assert all(map(same_bits, found, everything(general, rule)))
+    found = everything(train_rows_for(general, rule), loss_rows_for(general), forward_rows_for(general))
+    assert all(map(same_bits, found, everything(train_rows, loss_rows, forward_rows)))
     assert not same_bits(found[0], start)
 
 
@@ -110,3 +112,24 @@ with event.install_listener("numba:compile", Names()):
     assert not tanh & (others - {"tanh"} | {"relu", "sgd_update"})
     assert {"train_rows", "decay_weights", "gradient_square"} <= decaying
     assert compiled() == [set(), set(), set()]
+
+
+def test_what_another_thread_compiles_is_not_announced_here(tmp_path: Path) -> None:
+    program = """
+from threading import Thread
+import numpy as np
+from nnlite import Network
+from nnlite.kernels.jit import kernel
+def infer(hidden): Network([2, 3, 2], hidden=hidden).decision_function(np.eye(2))
+with kernel.announced(lambda: print("here")):
+    other = Thread(target=infer, args=("relu",))
+    other.start()
+    other.join()
+    infer("relu")
+    print("then")
+    infer("tanh")
+    infer("sigmoid")
+infer("leaky_relu")
+"""
+    command, environment = [sys.executable, "-c", program], os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    assert subprocess.check_output(command, text=True, env=environment).split() == ["then", "here"]

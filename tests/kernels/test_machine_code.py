@@ -172,6 +172,33 @@ def test_the_look_finds_what_is_fused_or_converted_abroad(cpu: str) -> None:
         assert found.search(_abroad(compiled, compiled.signatures[0], cpu))
 
 
+def test_machine_code_for_other_types_is_not_taken(tmp_path: Path) -> None:
+    """Two processes that write at once can leave it under the wrong name; Numba alone would call it."""
+    program = """
+import numpy as np
+from nnlite.kernels.dense import dense_forward
+W, x, bias = np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(2, np.float32), np.zeros(3, np.float32)
+for weights in W, np.asfortranarray(W):
+    dense_forward(x, weights, bias, out := np.empty(3, np.float32))
+    print(*out)
+print(sum(dense_forward.stats.cache_hits.values()))
+"""
+
+    def said() -> list[str]:
+        command, environment = [sys.executable, "-c", program], os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.splitlines()
+
+    right = ["3.0 5.0 7.0"] * 2
+    assert said() == [*right, "0"]
+    assert said() == [*right, "2"]
+    one, other = tmp_path.rglob("*.dense_forward-*.nbc")
+    code = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(code)
+    assert said()[:2] == right
+    assert said() == [*right, "2"]
+
+
 def test_cached_code_follows_a_change_in_a_called_kernel(tmp_path: Path) -> None:
     """Numba alone would go on using the caller's cached code, with the called kernel of yesterday inside."""
     package = tmp_path / "nnlite"
