@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ from nnlite.kernels.dense import dense_backward, dense_forward
 from nnlite.kernels.loss import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
 from nnlite.kernels.optimizer import adam_update, decay_weights, momentum_update, sgd_update
 from nnlite.kernels.softmax import softmax
-from nnlite.kernels.standardize import standardize
+from nnlite.kernels.standardize import standardize, standardize_rows
 from nnlite.kernels.step import (
     Rule,
     Shape,
@@ -36,6 +37,7 @@ from nnlite.recipe import OPTIMIZERS
 from tests import reference
 from tests.golden.vectors import Record, agree, compute, words
 from tests.gradients import one_hot, relative_error, target
+from tests.runtime.native import same_bits
 
 Floats = npt.NDArray[np.float32]
 ROUNDING = 2.0**-24
@@ -121,6 +123,23 @@ def test_squared_error_and_standardising(seed: int, n: int) -> None:
     out = np.empty(n, np.float32)
     standardize(y, y_hat, dA, out)
     np.testing.assert_array_equal(out, (y - y_hat) * dA)
+
+
+@given(rows=st.integers(0, 5), inputs=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
+def test_many_samples_are_standardised_as_one(rows: int, inputs: int, seed: int) -> None:
+    """Any bits: subnormals, infinities and NaN too, and what leaves float32 on the way, without a warning."""
+    generator = np.random.default_rng(seed)
+    X, (mean, scale) = (
+        generator.integers(0, 2**32, (count, inputs), np.uint32).view(np.float32) for count in (rows, 2)
+    )
+    together, alone = np.empty_like(X), np.empty_like(X)
+    with warnings.catch_warnings(action="error"):
+        standardize_rows(X, mean, scale, together)
+    for x, out in zip(X, alone, strict=True):
+        standardize(x, mean, scale, out)
+    lost = np.isnan(alone)
+    assert (np.isnan(together) == lost).all()
+    assert same_bits(together[~lost], alone[~lost])
 
 
 @given(seed=SEEDS, n=st.integers(1, 20), scale=st.sampled_from([1e-3, 1.0, 30.0, 1e4]))
