@@ -78,7 +78,8 @@ def with_constants(typing_context: Any, values: Any, constants: Any) -> Any:
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class _FillIn(FunctionPass):  # type: ignore[misc]
-    """Writes such a number wherever it is read, after which Numba drops the branches that it does not take."""
+    """Writes such a number wherever it is read, and one that a caller has written into an argument; after which Numba
+    drops the branches that it does not take."""
 
     _name = "nnlite_fill_in_constants"
 

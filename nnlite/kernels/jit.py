@@ -52,10 +52,10 @@ class _Starts(event.Listener):  # type: ignore[misc]
     def __init__(self, hear: Callable[[Any], None]) -> None:
         self._hear = hear
 
-    def on_start(self, event: Any) -> None:
-        self._hear(event.data["dispatcher"])
+    def on_start(self, start: Any) -> None:
+        self._hear(start.data["dispatcher"])
 
-    def on_end(self, event: Any) -> None:
+    def on_end(self, end: Any) -> None:
         """Of no interest."""
 
 

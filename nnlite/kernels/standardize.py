@@ -20,10 +20,8 @@ def standardize(x: Vector, mean: Vector, scale: Vector, out: Vector) -> None:
         out[i] = (x[i] - mean[i]) * scale[i]
 
 
+@kernel
 def standardize_rows(X: Matrix, mean: Vector, scale: Vector, out: Matrix) -> None:
-    """`standardize` of many samples: X and out (samples, inputs).
-
-    By NumPy, which does the same to each number and has nothing to compile: this is the first that a training needs.
-    """
-    with np.errstate(all="ignore"):
-        np.multiply(np.subtract(X, mean, out=out), scale, out=out)
+    """`standardize` of many samples: X and out (samples, inputs)."""
+    for k in range(X.shape[0]):
+        standardize(X[k], mean, scale, out[k])

@@ -308,14 +308,14 @@ def apply(shape: Shape, parameters: Vector, X: Matrix, dA: Matrix, rule: Rule, s
 
 def scratch(shape: Shape) -> Vector:
     """What `forward_rows` and `loss_rows` compute in: a sample's record, and dA of its outputs."""
-    return np.empty(activation_count(shape) + shape.sizes[-1], np.float32)
+    return np.empty(shape.sizes.sum() + shape.sizes[-1], np.float32)
 
 
 @kernel
 def forward_rows(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, buffer: Vector) -> None:
     """Logits of many standardised samples: X (samples, inputs), out (samples, outputs), buffer from `scratch`.
 
-    By `forward_record`, which whoever trains has compiled already.
+    By `forward_record`, which a process that has just compiled `train_rows` need not compile again.
     """
     record = buffer[: activation_count(shape)]
     first = record.size - out.shape[1]
