@@ -193,7 +193,7 @@ def _update_layer(
     width, block, decay = plan.width[n - 1], plan.blocks[n], rule.learning_rate * rule.weight_decay
     w, g = pointer(b.parameters, block), pointer(b.gradient, block)
     low, high = first * width, end * width
-    if decay > _ZERO:
+    if rule.weight_decay > _ZERO:
         for at in range(block + low, block + high, width):
             # no bias decays
             bias = b.parameters[at + plan.sizes[n - 1]]

@@ -68,10 +68,9 @@ def with_constants(typing_context: Any, values: Any, constants: Any) -> Any:
     result = types.NamedTuple([constants.types.get(name, kind) for name, kind in named], values.instance_class)
 
     def generate(context: Any, builder: llvm.IRBuilder, sig: Any, arguments: Any) -> llvm.Value:
-        parts = cgutils.unpack_tuple(builder, arguments[0])
-        known = [context.get_dummy_value() if name in constants.types else None for name in values.fields]
-        members = [part if dummy is None else dummy for part, dummy in zip(parts, known, strict=True)]
-        return context.make_tuple(builder, result, members)
+        given = zip(values.fields, cgutils.unpack_tuple(builder, arguments[0]), strict=True)
+        nothing = context.get_dummy_value()
+        return context.make_tuple(builder, result, [nothing if name in constants.types else one for name, one in given])
 
     return result(values, constants), generate
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -423,8 +423,8 @@ def forward_rows_for(shape: Shape) -> Callable[..., None]:
 def _forward_rows_for(hidden: int, output: int) -> Callable[..., None]:
     network = Constants(hidden=hidden, output=output)
 
-    def special(shape: Shape, parameters: Vector, X: Matrix, out: Matrix, buffer: Vector) -> None:
-        forward_rows(with_constants(shape, network), parameters, X, out, buffer)
+    def special(shape: Shape, *others: Any) -> None:
+        forward_rows(with_constants(shape, network), *others)
 
     return kernel.named(special, "forward_rows", hidden, output)
 
@@ -436,12 +436,11 @@ def loss_rows_for(shape: Shape) -> Callable[..., None]:
 
 @cache
 def _loss_rows_for(hidden: int, output: int) -> Callable[..., None]:
+    # not one text for this and the one above: a kernel in a closure has another key on disk in each process
     network = Constants(hidden=hidden, output=output)
 
-    def special(
-        shape: Shape, parameters: Vector, X: Matrix, labels: Indices, targets: Matrix, losses: Vector, buffer: Vector
-    ) -> None:
-        loss_rows(with_constants(shape, network), parameters, X, labels, targets, losses, buffer)
+    def special(shape: Shape, *others: Any) -> None:
+        loss_rows(with_constants(shape, network), *others)
 
     return kernel.named(special, "loss_rows", hidden, output)
 
@@ -468,14 +467,9 @@ def _train_rows_for(hidden: int, output: int, optimizer: int, is_plain: bool) ->
         weights: Vector,
         order: Indices,
         rule: Rule,
-        state: Vector,
-        records: Matrix,
-        gradients: Matrix,
-        losses: Vector,
+        *buffers: Any,
     ) -> int:
-        network_of, rule_of = with_constants(shape, network), with_constants(rule, step)
-        return train_rows(
-            network_of, parameters, X, labels, targets, weights, order, rule_of, state, records, gradients, losses
-        )
+        data = X, labels, targets, weights, order
+        return train_rows(with_constants(shape, network), parameters, *data, with_constants(rule, step), *buffers)
 
     return kernel.named(special, "train_rows", hidden, output, optimizer, int(is_plain))
